@@ -1,0 +1,23 @@
+"""The integer graph: types, nodes, and the check that finds every fault. Knows no ONNX and no NumPy kernels."""
+
+from intvit.ir.check import Fault, GraphError, check, check_graph, infer_types
+from intvit.ir.graph import Graph, Node
+from intvit.ir.op import Bound, Op, Operand, OpTypeError
+from intvit.ir.tensor_type import TensorType
+from intvit.ir.text import to_text
+
+__all__ = [
+    "Bound",
+    "Fault",
+    "Graph",
+    "GraphError",
+    "Node",
+    "Op",
+    "OpTypeError",
+    "Operand",
+    "TensorType",
+    "check",
+    "check_graph",
+    "infer_types",
+    "to_text",
+]

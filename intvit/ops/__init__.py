@@ -1,0 +1,44 @@
+"""The integer operators, one file each: attributes, type inference, ranges, NumPy reference and ONNX function body."""
+
+from intvit.ir.op import Op
+from intvit.ops.add import Add
+from intvit.ops.concat import Concat
+from intvit.ops.expand import Expand
+from intvit.ops.gelu_polynomial import GeluPolynomial
+from intvit.ops.gelu_table import GeluTable
+from intvit.ops.layer_norm import LayerNorm
+from intvit.ops.linear import Linear
+from intvit.ops.matmul import MatMul
+from intvit.ops.mean import Mean
+from intvit.ops.requantize import Requantize
+from intvit.ops.reshape import Reshape
+from intvit.ops.slice import Slice
+from intvit.ops.softmax_divide import SoftmaxDivide
+from intvit.ops.softmax_polynomial import SoftmaxPolynomial
+from intvit.ops.softmax_table import SoftmaxTable
+from intvit.ops.transpose import Transpose
+
+OPS: dict[str, type[Op]] = {
+    op.kind(): op
+    for op in (
+        Add,
+        Concat,
+        Expand,
+        GeluPolynomial,
+        GeluTable,
+        LayerNorm,
+        Linear,
+        MatMul,
+        Mean,
+        Requantize,
+        Reshape,
+        Slice,
+        SoftmaxDivide,
+        SoftmaxPolynomial,
+        SoftmaxTable,
+        Transpose,
+    )
+}
+"""Every operator that a model file may hold, by name."""
+
+__all__ = ["OPS", *(op.__name__ for op in OPS.values())]  # noqa: PLE0604

@@ -1,0 +1,84 @@
+"""Fragments of ONNX function bodies, in ONNX's textual syntax: integer operators only.
+
+ONNX `BitShift` is unsigned, so an arithmetic shift lifts its operand by 2**62 first, shifts as uint64 and subtracts the shifted
+lift; the certificate proves the operand to be inside 63 bits.
+"""
+
+from __future__ import annotations
+
+INT32, INT64, UINT64 = 6, 7, 13
+
+
+def constant(name: str, value: int) -> str:
+    """Define the int64 scalar `name`."""
+    return f"{name} = Constant <value_int = {value}> ()\n"
+
+
+def attribute(name: str) -> str:
+    """Define the int64 scalar `name` from the operator's attribute of that name."""
+    return f"{name} = Constant <value_int: int = @{name}> ()\n"
+
+
+def cast(x: str, to: int, y: str) -> str:
+    """Define `y` as `x` in another type (an ONNX type number)."""
+    return f"{y} = Cast <to = {to}> ({x})\n"
+
+
+def shift_right(x: str, shift: str, y: str) -> str:
+    """Define the int64 tensor `y = floor(x / 2**shift)` for int64 `x` and int64 `shift`."""
+    return (
+        constant(f"{y}_lift", 1 << 62)
+        + cast(f"{y}_lift", UINT64, f"{y}_lift_u")
+        + cast(shift, UINT64, f"{y}_shift_u")
+        + f"{y}_lifted = Add ({x}, {y}_lift)\n"
+        + cast(f"{y}_lifted", UINT64, f"{y}_lifted_u")
+        + f'{y}_high_u = BitShift <direction = "RIGHT"> ({y}_lifted_u, {y}_shift_u)\n'
+        + f'{y}_base_u = BitShift <direction = "RIGHT"> ({y}_lift_u, {y}_shift_u)\n'
+        + cast(f"{y}_high_u", INT64, f"{y}_high")
+        + cast(f"{y}_base_u", INT64, f"{y}_base")
+        + f"{y} = Sub ({y}_high, {y}_base)\n"
+    )
+
+
+def power_of_two(exponent: str, y: str) -> str:
+    """Define the int64 tensor `y = 2**exponent` for int64 `exponent` in 0..62."""
+    return (
+        constant(f"{y}_one", 1)
+        + cast(f"{y}_one", UINT64, f"{y}_one_u")
+        + cast(exponent, UINT64, f"{y}_exponent_u")
+        + f'{y}_u = BitShift <direction = "LEFT"> ({y}_one_u, {y}_exponent_u)\n'
+        + cast(f"{y}_u", INT64, y)
+    )
+
+
+def round_shift(x: str, shift: str, y: str) -> str:
+    """Define the int64 tensor `y = (x + 2**(shift - 1)) >> shift`, the rounding half of `rescale`."""
+    return (
+        constant(f"{y}_unit", 1)
+        + f"{y}_half_bits = Sub ({shift}, {y}_unit)\n"
+        + power_of_two(f"{y}_half_bits", f"{y}_half")
+        + f"{y}_sum = Add ({x}, {y}_half)\n"
+        + shift_right(f"{y}_sum", shift, y)
+    )
+
+
+def rescale(x: str, multiplier: str, shift: str, y: str) -> str:
+    """Define the int64 tensor `y = rescale(x, multiplier, shift)` for integer `x` and `multiplier` and int64 `shift`."""
+    return (
+        cast(x, INT64, f"{y}_wide")
+        + cast(multiplier, INT64, f"{y}_multiplier")
+        + f"{y}_product = Mul ({y}_wide, {y}_multiplier)\n"
+        + round_shift(f"{y}_product", shift, y)
+    )
+
+
+def output(x: str, y: str = "y") -> str:
+    """Add `zero_point` to int64 `x`, clip to `[low, high]` and cast to the type `to`; all four are attributes."""
+    return (
+        attribute("zero_point")
+        + attribute("low")
+        + attribute("high")
+        + f"{y}_moved = Add ({x}, zero_point)\n"
+        + f"{y}_clipped = Clip ({y}_moved, low, high)\n"
+        + f"{y} = Cast <to: int = @to> ({y}_clipped)\n"
+    )

@@ -1,0 +1,74 @@
+"""What both softmax exponentials share: the distance to the row's maximum as a fixed-point power of two, and the row sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.ir.op import Bound, Op, Operand, require
+from intvit.ir.tensor_type import TensorType
+from intvit.numerics import S32, U8, Interval
+from intvit.ops import body
+from intvit.ops.add import broadcast_type
+from intvit.ops.output import check_shift, rescale_bound
+
+TOP = 255
+"""The exponential of each row's maximum, so every row sum is at least this."""
+
+DISTANCE_BODY = (
+    "last = Constant <value_ints = [-1]> ()\n"
+    + body.cast("x", body.INT64, "x_wide")
+    + "top = ReduceMax <keepdims = 1> (x_wide, last)\n"
+    + "below = Sub (top, x_wide)\n"
+    + body.attribute("shift")
+    + body.rescale("below", "multiplier", "shift", "distance")
+)
+SUM_BODY = (
+    body.cast("e_wide", body.INT32, "e_narrow")
+    + "row_sum = ReduceSum <keepdims = 1> (e_narrow, last)\n"
+    + body.cast("e_wide", 2, "e")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxExp(Op):
+    """Base of `e ~ 255 exp(scale (x - rowmax))`, not yet divided by the row sum.
+
+    Inputs: `x` s32 `[..., C]` (raw scores); `multiplier` s32, non-negative, broadcasting to x with last axis 1 (so a head may
+    have its own scale). Outputs: `e` u8, x's shape; `row_sum` s32 `[..., 1]`.
+    """
+
+    input_names: ClassVar[tuple[str, ...]] = ("x", "multiplier")
+    output_names: ClassVar[tuple[str, ...]] = ("e", "row_sum")
+    shift: int
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        x, multiplier = inputs[:2]
+        check_shift(self.shift)
+        require(x.dtype == S32, f"x must be s32 scores, got {x.dtype}")
+        require(x.batch_axis != len(x.shape) - 1, f"x must not carry the batch in its last axis, got {x}")
+        require(multiplier.dtype == S32 and multiplier.shape[-1:] == (1,), f"multiplier must be s32[..., 1], got {multiplier}")
+        require(broadcast_type(x, multiplier, S32).shape == x.shape, f"multiplier must broadcast to x, got {multiplier} for {x}")
+        return TensorType(U8, x.shape, x.batch_axis), TensorType(S32, (*x.shape[:-1], 1), x.batch_axis)
+
+    def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
+        x, multiplier = inputs[:2]
+        spread = Interval(0, x.interval.high - x.interval.low)
+        factor = Interval(int(multiplier.constant.min()), int(multiplier.constant.max()))
+        _, claim = rescale_bound("distance", spread * factor, self.shift)
+        row_sum = Interval(TOP, TOP * x.type.shape[-1])
+        return (U8.interval, row_sum), (claim, Bound("row sum", row_sum, S32))
+
+    def distance(self, x: NDArray[Any], multiplier: NDArray[Any]) -> NDArray[np.int64]:
+        """Return `rescale(rowmax - x, multiplier, shift)`, never negative."""
+        below = x.max(-1, keepdims=True).astype(np.int64) - x
+        return (below * multiplier + (1 << (self.shift - 1))) >> self.shift
+
+
+def with_row_sum(e: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Return the exponentials as u8 and their sums over the last axis as s32."""
+    return e.astype(np.uint8), e.sum(-1, keepdims=True).astype(np.int32)

@@ -1,0 +1,94 @@
+"""SoftmaxPolynomial: the exponential as a shift by the integer part and a polynomial of the fraction of its power of two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.ir.op import Bound, Operand, require
+from intvit.ir.tensor_type import TensorType
+from intvit.numerics import S32, U8, Interval
+from intvit.ops import body
+from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, TOP, SoftmaxExp, with_row_sum
+
+FRACTION_BITS = 15
+"""Fraction bits of the distance to the maximum, in powers of two."""
+VALUE_BITS = 7
+"""Fraction bits of the exponential before it is rounded to u8."""
+MAX_SHIFT = 31 - VALUE_BITS
+
+CHORD = (TOP << VALUE_BITS, -(TOP << VALUE_BITS) // 2, 0, 0)
+"""2^-f ~ 1 - f/2, the straight line of I-ViT's Shiftmax (arXiv 2207.01405, eq. 12): at most 6.2 % too large."""
+QUADRATIC = (TOP << VALUE_BITS, -21865, 5545, 0)
+"""2^-f to within 0.28 %, exact at 0 and at 1."""
+CUBIC = (TOP << VALUE_BITS, -22568, 7525, -1277)
+"""2^-f to within 0.02 %, exact at 0 and at 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxPolynomial(SoftmaxExp):
+    """`e = round(p(f) / 2^(7+n))` where `2^15 (n + f) = rescale(rowmax - x, multiplier, shift)` and `p(f) ~ 255 2^7 2^-f`.
+
+    `coefficients` are those of p, constant term first, evaluated by Horner with a floor after each product:
+    `h = ((h f) >> 15) + c`. The constant term is 255 * 2^7, so the row's maximum gives 255.
+    """
+
+    body: ClassVar[str] = (
+        DISTANCE_BODY
+        + body.constant("limit", (MAX_SHIFT << FRACTION_BITS) | ((1 << FRACTION_BITS) - 1))
+        + "near = Min (distance, limit)\n"
+        + body.constant("unit", 1 << FRACTION_BITS)
+        + "n = Div (near, unit)\nwhole = Mul (n, unit)\nf = Sub (near, whole)\n"
+        + "c = Constant <value_ints: ints = @coefficients> ()\n"
+        + "".join(body.constant(f"at{i}", i) + f"c{i} = Gather (c, at{i})\n" for i in range(4))
+        + body.constant("point", FRACTION_BITS)
+        + "p3 = Mul (c3, f)\n"
+        + body.shift_right("p3", "point", "h3")
+        + "h2 = Add (h3, c2)\np2 = Mul (h2, f)\n"
+        + body.shift_right("p2", "point", "h2s")
+        + "h1 = Add (h2s, c1)\np1 = Mul (h1, f)\n"
+        + body.shift_right("p1", "point", "h1s")
+        + "h0 = Add (h1s, c0)\n"
+        + body.constant("value_bits", VALUE_BITS)
+        + "down = Add (n, value_bits)\n"
+        + body.round_shift("h0", "down", "e_wide")
+        + SUM_BODY
+    )
+    coefficients: tuple[int, ...]
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        require(len(self.coefficients) == 4, f"coefficients must be four, got {self.coefficients}")
+        require(self.coefficients[0] == TOP << VALUE_BITS, f"the constant coefficient must be {TOP << VALUE_BITS}")
+        return super().infer(inputs)
+
+    def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
+        outputs, claims = super().bounds(inputs)
+        fraction = np.arange(1 << FRACTION_BITS, dtype=np.int64)
+        products: list[Interval] = []
+        value = self._horner(fraction, products)
+        horner = products[0]
+        for product in products:
+            horner |= product
+        values = Interval(int(value.min()), int(value.max()) + (1 << (VALUE_BITS + MAX_SHIFT - 1)))
+        result = Bound("exponential", Interval(int(value.min()) >> VALUE_BITS, int(value.max() + 64) >> VALUE_BITS), U8)
+        return outputs, (*claims, Bound("polynomial", horner, S32), Bound("rounded value", values, S32), result)
+
+    def _horner(self, f: NDArray[np.int64], products: list[Interval] | None = None) -> NDArray[np.int64]:
+        h = np.zeros_like(f)
+        for c in reversed(self.coefficients[1:]):
+            product = (h + c) * f
+            if products is not None:
+                products.append(Interval(int(product.min()), int(product.max())))
+            h = product >> FRACTION_BITS
+        return h + self.coefficients[0]
+
+    def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        distance = self.distance(*inputs)
+        near = np.minimum(distance, (MAX_SHIFT << FRACTION_BITS) | ((1 << FRACTION_BITS) - 1))
+        n, f = near >> FRACTION_BITS, near & ((1 << FRACTION_BITS) - 1)
+        down = n + VALUE_BITS
+        return with_row_sum((self._horner(f) + (np.int64(1) << (down - 1))) >> down)

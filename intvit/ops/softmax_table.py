@@ -1,0 +1,46 @@
+"""SoftmaxTable: the exponential read from a table, the most exact way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.ir.op import require
+from intvit.ir.tensor_type import TensorType
+from intvit.numerics import U8
+from intvit.ops import body
+from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, SoftmaxExp, with_row_sum
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxTable(SoftmaxExp):
+    """`e = table[min(rescale(rowmax - x, multiplier, shift), len(table) - 1)]`.
+
+    Third input: `table` u8 `[L]`, L from 2 to 65536, 255 first, never rising.
+    """
+
+    input_names: ClassVar[tuple[str, ...]] = ("x", "multiplier", "table")
+    body: ClassVar[str] = (
+        DISTANCE_BODY
+        + "size = Size (table)\n"
+        + body.constant("one", 1)
+        + "end = Sub (size, one)\nindex = Min (distance, end)\ne_wide = Gather (table, index)\n"
+        + SUM_BODY
+    )
+
+    def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        table = inputs[2]
+        require(
+            table.dtype == U8 and len(table.shape) == 1 and 2 <= table.shape[0] <= 1 << 16,
+            f"table must be u8 with 2 to 65536 entries, got {table}",
+        )
+        return super().infer(inputs)
+
+    def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        x, multiplier, table = inputs
+        index = np.minimum(self.distance(x, multiplier), len(table) - 1)
+        return with_row_sum(table[index].astype(np.int64))
