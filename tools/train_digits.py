@@ -1,7 +1,8 @@
 """Train the bundled digits model and write everything under `models/`.
 
-Run from the repository root, with the `train` extra installed: `python tools/train_digits.py`.
-It needs a few minutes on two CPU cores. Weights may differ in their last bits between machines.
+Run from the repository root, with the `train` extra installed: `python tools/train_digits.py`. It needs three to five
+minutes on one CPU core; more threads help little on so small a model. Weights may differ in their last bits between
+machines.
 """
 
 import argparse
@@ -116,14 +117,19 @@ def save_png(image: Pixels, path: Path) -> None:
     Image.fromarray(np.ascontiguousarray(image[:, :, 0])).save(path, optimize=True)
 
 
-def save_pictures(folder: Path, train_images: Pixels, images: Pixels, labels: Labels) -> None:
-    """Write one held-back sample of each class, and training digits for calibration."""
+def save_samples(folder: Path, images: Pixels, labels: Labels) -> None:
+    """Write the first image of each class."""
     for label in range(10):
         index = int(np.flatnonzero(labels == label)[0])
-        save_png(images[index], folder / "samples" / f"digit_{label}_{index}.png")
+        save_png(images[index], folder / f"digit_{label}_{index}.png")
+
+
+def save_calibration(folder: Path, images: Pixels, labels: Labels) -> None:
+    """Write a few images, spread evenly over all of them in the order of their classes."""
+    by_class = np.argsort(labels, kind="stable")
     for place in range(CALIBRATION_IMAGES):
-        index = place * len(train_images) // CALIBRATION_IMAGES
-        save_png(train_images[index], folder / "calibration" / f"train_{index:04d}.png")
+        index = int(by_class[place * len(by_class) // CALIBRATION_IMAGES])
+        save_png(images[index], folder / f"train_{index:04d}.png")
 
 
 def main() -> None:
@@ -131,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("models"), help="folder to write to (default: models)")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -142,7 +148,7 @@ def main() -> None:
     seconds = time.perf_counter() - started
     hits = correct(model, images, labels)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{parameters} parameters, trained in {seconds:.0f} s on {options.threads} threads")
+    print(f"{parameters} parameters, trained in {seconds:.0f} s on {options.threads} thread(s)")
     print(f"held back: {hits} of {len(labels)} right ({100 * hits / len(labels):.2f} %)")
     print(f"trained on: {correct(model, train_images, train_labels)} of {len(train_labels)} right")
 
@@ -159,7 +165,8 @@ def main() -> None:
     )
     write_atomically(options.out / "digits_vit.preprocess.json", preprocess.to_json().encode())
     write_atomically(options.out / "digits_classes.txt", "".join(f"{digit}\n" for digit in range(10)).encode())
-    save_pictures(options.out, train_images, images, labels)
+    save_samples(options.out / "samples", images, labels)
+    save_calibration(options.out / "calibration", train_images, train_labels)
 
 
 if __name__ == "__main__":

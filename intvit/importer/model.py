@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 
 HELPER = "intvit.helper"
-"""Node metadata key of the nodes that only compute the run-time target of an `Expand`."""
+"""Node metadata key of the nodes that only compute the run-time target of an `Expand`; its value is the batch axis."""
 
 
 @dataclass(frozen=True)

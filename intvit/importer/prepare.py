@@ -3,12 +3,11 @@
 import logging
 import math
 
-import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as passes
 from onnxscript import optimizer, version_converter
 
-from intvit.errors import InputFileError, UnsupportedModelError
+from intvit.errors import UnsupportedModelError
 from intvit.importer.precision import to_float32
 from intvit.importer.read import Source
 from intvit.importer.signature import image_input
@@ -22,7 +21,7 @@ def prepare(source: Source) -> ir.Model:
     """Load a checked source into an `onnx_ir` model whose shapes are all known.
 
     Args:
-        source: the model; its protobuf is left as it was.
+        source: the model; its protobuf is changed.
 
     Returns:
         A model at opset 21 (or newer, where the source is) with batch 1, functions inlined, float32 weights as
@@ -30,11 +29,11 @@ def prepare(source: Source) -> ir.Model:
 
     Raises:
         UnsupportedModelError: it can't be converted, or a shape can't be inferred.
-        InputFileError: shape inference finds the graph inconsistent.
     """
     logging.getLogger("onnxscript").setLevel(logging.ERROR)
     logging.getLogger("onnx_ir").setLevel(logging.ERROR)
-    model = ir.serde.deserialize_model(_with_batch_one(source))
+    _set_batch_one(source)
+    model = ir.serde.deserialize_model(source.proto)
     _name_by_scope(model)
     passes.ClearMetadataAndDocStringPass()(model)
     passes.InlinePass()(model)
@@ -47,15 +46,18 @@ def prepare(source: Source) -> ir.Model:
     return model
 
 
-def _with_batch_one(source: Source) -> onnx.ModelProto:
-    proto = onnx.ModelProto()
-    proto.CopyFrom(source.proto)
+def _set_batch_one(source: Source) -> None:
+    proto = source.proto
+    batch = image_input(proto.graph, source.where).type.tensor_type.shape.dim[0]
+    symbol, batch.dim_value = batch.dim_param, 1
     if all(node.domain in ("", "ai.onnx") for node in proto.graph.node):
         del proto.graph.value_info[:]
-    for value in proto.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    image_input(proto.graph, source.where).type.tensor_type.shape.dim[0].dim_value = 1
-    return proto
+        for value in proto.graph.output:
+            value.type.tensor_type.ClearField("shape")
+    for value in (*proto.graph.value_info, *proto.graph.output):
+        for dim in value.type.tensor_type.shape.dim:
+            if symbol and dim.dim_param == symbol:
+                dim.dim_value = 1
 
 
 def _name_by_scope(model: ir.Model) -> None:
@@ -88,11 +90,9 @@ def _not_convertible(where: str, before: int, reason: str) -> UnsupportedModelEr
 
 def _fold(model: ir.Model, where: str) -> None:
     try:
-        onnx_error = _inference_error(model)
-        if onnx_error is not None:
-            raise InputFileError("shapes are inconsistent", where=where, found=onnx_error)
         for _ in range(4):
-            if not optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=_should_fold).modified:
+            folded = optimizer.fold_constants(model, onnx_shape_inference=True, should_fold=_should_fold).modified
+            if not _drop_expand(model.graph) and not folded:
                 break
         passes.ShapeInferencePass(strict_mode=False)(model)
     except RuntimeError as error:
@@ -102,13 +102,29 @@ def _fold(model: ir.Model, where: str) -> None:
     passes.CommonSubexpressionEliminationPass()(model)
 
 
-def _inference_error(model: ir.Model) -> str | None:
-    return None
-
-
 def _should_fold(node: ir.Node) -> bool:
     if node.op_type not in ("ConstantOfShape", "Expand", "Tile"):
         return True
     target = node.inputs[-1]
     dims = None if target is None else ir.convenience.get_const_tensor(target)
-    return dims is not None and math.prod(abs(int(d)) for d in dims.numpy().ravel()) <= _FOLD_LIMIT
+    if dims is None or math.prod(abs(int(d)) for d in dims.numpy().ravel()) > _FOLD_LIMIT:
+        return False
+    return node.op_type != "Expand" or not _repeats_once(node)
+
+
+def _drop_expand(graph: ir.Graph) -> bool:
+    """Remove each `Expand` that repeats a constant once (the batch is 1 here), so that the constant keeps its name."""
+    found = [node for node in graph if node.op_type == "Expand" and _repeats_once(node)]
+    for node in found:
+        ir.convenience.replace_all_uses_with(node.outputs, [v for v in node.inputs[:1] if v is not None])
+        graph.remove(node, safe=True)
+    return bool(found)
+
+
+def _repeats_once(node: ir.Node) -> bool:
+    source, target = (None if v is None else ir.convenience.get_const_tensor(v) for v in node.inputs)
+    if source is None or target is None or node.outputs[0].is_graph_output():
+        return False
+    dims = list(target.numpy())
+    kept = list(source.shape)
+    return len(dims) == len(kept) and all(d in (1, size) for d, size in zip(dims, kept, strict=True))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from intvit.errors import InputFileError, ResourceLimitError, UnsupportedModelError
@@ -19,11 +18,19 @@ _QUANTIZED = re.compile(r"(Quantize|Dequantize|DynamicQuantize)Linear$|^QLinear|
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed ONNX file: its label for messages, its digest, and its protobuf with all weights inside."""
+    """A parsed ONNX file.
+
+    Attributes:
+        where: its label in messages.
+        sha256: its digest.
+        proto: its protobuf with all weights inside.
+        serialized: the same as bytes, for those who need them.
+    """
 
     where: str
     sha256: str
     proto: onnx.ModelProto
+    serialized: bytes
 
 
 def read_onnx(path: Path | str | bytes) -> Source:
@@ -50,7 +57,7 @@ def read_onnx(path: Path | str | bytes) -> Source:
         _load_external(proto, external, file, where)
     _check_onnx(data if not external else str(file), where)
     _check_not_quantized(proto, where)
-    return Source(where, hashlib.sha256(data).hexdigest(), proto)
+    return Source(where, hashlib.sha256(data).hexdigest(), proto, proto.SerializeToString() if external else data)
 
 
 def _read_bytes(file: Path) -> bytes:
@@ -84,14 +91,26 @@ def _parse(data: bytes, where: str) -> onnx.ModelProto:
         raise InputFileError("the file is empty", where=where, expected=expected, found="0 bytes", hint=_REEXPORT)
     try:
         proto = onnx.load_model_from_string(data)
-    except DecodeError as error:
+    except Exception as error:
         found = f"{len(data)} bytes that don't parse, starting with {data[:8]!r}"
         hint = "the file may be truncated or of another format; " + _REEXPORT
         raise InputFileError("not an ONNX file", where=where, expected=expected, found=found, hint=hint) from error
     if not proto.graph.node:
         found = f"no graph nodes (the file starts with {data[:8]!r})"
         raise InputFileError("not an ONNX model", where=where, expected=expected, found=found, hint=_REEXPORT)
+    if not _is_text(proto):
+        found = "a name that is not UTF-8"
+        raise InputFileError("the file is damaged", where=where, expected=expected, found=found, hint=_REEXPORT)
     return proto
+
+
+def _is_text(proto: onnx.ModelProto) -> bool:
+    nodes = proto.graph.node
+    owners = [*nodes, *proto.graph.initializer, *proto.graph.input, *proto.graph.output, *proto.graph.value_info]
+    entries = [entry for owner in (proto, *owners) for entry in owner.metadata_props]
+    texts = [owner.name for owner in owners] + [text for entry in entries for text in (entry.key, entry.value)]
+    texts += [text for node in nodes for text in (node.op_type, node.domain, *node.input, *node.output)]
+    return all(isinstance(text, str) for text in texts)
 
 
 def _check_opset(proto: onnx.ModelProto, where: str) -> None:
@@ -106,9 +125,7 @@ def _check_opset(proto: onnx.ModelProto, where: str) -> None:
         raise UnsupportedModelError("the opset is too new", where=where, expected=expected, found=found, hint=hint)
 
 
-def _load_external(
-    proto: onnx.ModelProto, external: list[onnx.TensorProto], file: Path | None, where: str
-) -> None:
+def _load_external(proto: onnx.ModelProto, external: list[onnx.TensorProto], file: Path | None, where: str) -> None:
     hint = "keep the data file beside the .onnx file, or export with external_data=False"
     if file is None:
         raise InputFileError("the weights are in another file", where=where, found=external[0].name, hint=hint)

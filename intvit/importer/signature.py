@@ -41,7 +41,8 @@ def image_input(graph: onnx.GraphProto, where: str) -> onnx.ValueInfoProto:
         hint = "export the network alone, without decoding, resizing or normalisation"
         found = _describe(inputs[0])
         raise UnsupportedModelError("not an image model", where=where, expected=_EXPECTED, found=found, hint=hint)
-    return inputs[0]
+    image: onnx.ValueInfoProto = inputs[0]
+    return image
 
 
 def _check_dims(dims: Sequence[int | str], name: str, where: str) -> None:

@@ -1,0 +1,1 @@
+"""Images, labels and preprocessing: everything between files on disk and uint8 pixels."""

@@ -1,0 +1,25 @@
+"""One name for the exact content of an integer array."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def digest(array: NDArray[Any]) -> str:
+    """Return the SHA-256 (hex) of an array's element type, shape and little-endian values."""
+    little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
+    head = f"{array.dtype.kind}{array.dtype.itemsize}{array.shape}".encode()
+    return hashlib.sha256(head + little.tobytes()).hexdigest()
+
+
+def digest_all(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return one SHA-256 (hex) over named arrays, in the order of their names."""
+    whole = hashlib.sha256()
+    for name in sorted(arrays):
+        whole.update(f"{name}={digest(arrays[name])};".encode())
+    return whole.hexdigest()

@@ -1,0 +1,147 @@
+"""From the bytes of an ONNX file to an integer model; trusts nothing that it reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from intvit.errors import InputFileError
+from intvit.files import read_bytes
+from intvit.io.functions import INT_TYPE, function_of
+from intvit.io.model import DOMAIN, FORMAT_VERSION, IntegerModel, ModelInfo
+from intvit.ir import Graph, Node, Op, TensorType, certify
+from intvit.numerics import IntType
+from intvit.ops import OPS
+
+MAX_FILE_BYTES = 2 << 30
+_CONVERT = "make it with 'intvit quantize FLOAT.onnx --calib DIR -o MODEL.onnx'"
+
+
+def load_model(path: str | Path) -> IntegerModel:
+    """Read an integer model, check its graph and prove again that nothing in it can overflow.
+
+    Raises:
+        InputFileError: the file is missing, damaged, or not an integer model.
+        GraphError: the graph has faults.
+        CheckFailed: an intermediate could overflow.
+        ResourceLimitError: the file is larger than 2 GiB.
+    """
+    return model_from_bytes(read_bytes(Path(path), MAX_FILE_BYTES), where=str(path))
+
+
+def model_from_bytes(data: bytes, where: str = "model") -> IntegerModel:
+    """Read an integer model from memory; raises what `load_model` raises."""
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(data)
+    except DecodeError:
+        raise _error(where, "is not an ONNX file, or is cut short", found=f"{len(data)} bytes") from None
+    properties = {p.key: p.value for p in proto.metadata_props}
+    _check_format(proto, properties, where)
+    _check_functions(proto, where)
+    graph = _graph(proto.graph, where)
+    try:
+        info = ModelInfo.from_properties(properties)
+    except (ValueError, ZeroDivisionError) as error:
+        raise _error(where, f"has damaged metadata: {error}") from None
+    certify(graph).require()
+    return IntegerModel(graph, info)
+
+
+def _error(where: str, message: str, expected: str | None = None, found: str | None = None) -> InputFileError:
+    return InputFileError(message, where=where, expected=expected, found=found, hint=_CONVERT)
+
+
+def _check_format(proto: onnx.ModelProto, properties: dict[str, str], where: str) -> None:
+    version = properties.get("intvit.format_version")
+    if version is None:
+        kind = f"an ONNX model by {proto.producer_name or 'an unknown producer'}" if proto.graph.node else "no ONNX graph"
+        raise _error(where, "is not an integer model", "an ONNX file written by intvit", kind)
+    if version != str(FORMAT_VERSION):
+        raise InputFileError(
+            "has a format that this version does not read",
+            where=where,
+            expected=f"format version {FORMAT_VERSION}",
+            found=f"format version {version}",
+            hint="install the intvit version that wrote it, or convert the float model again",
+        )
+
+
+def _check_functions(proto: onnx.ModelProto, where: str) -> None:
+    """An operator means what its body says, so a body that differs from ours must not be run as ours."""
+    for function in proto.functions:
+        op = OPS.get(function.name)
+        if function.domain != DOMAIN or op is None:
+            raise _error(where, f"defines an unknown operator {function.domain}.{function.name}")
+        if function.node != function_of(op).node or function.attribute != function_of(op).attribute:
+            raise _error(where, f"defines {function.name} in another way than this version does")
+
+
+def _graph(proto: onnx.GraphProto, where: str) -> Graph:
+    if proto.sparse_initializer or any(len(n.attribute) and n.domain != DOMAIN for n in proto.node):
+        raise _error(where, "holds more than operators of the domain ai.intvit")
+    return Graph(
+        inputs={v.name: _type(v, where) for v in proto.input},
+        outputs=tuple(v.name for v in proto.output),
+        constants={t.name: _array(t, where) for t in proto.initializer},
+        nodes=tuple(_node(n, where) for n in proto.node),
+    )
+
+
+def _type(value: onnx.ValueInfoProto, where: str) -> TensorType:
+    tensor = value.type.tensor_type
+    if tensor.elem_type not in INT_TYPE:
+        raise _error(where, f"input {value.name!r} is not an integer tensor")
+    batch = [i for i, d in enumerate(tensor.shape.dim) if d.dim_param]
+    shape = tuple(1 if d.dim_param else d.dim_value for d in tensor.shape.dim)
+    if len(batch) > 1 or any(d < 1 for d in shape):
+        raise _error(where, f"input {value.name!r} must have fixed dimensions besides the batch")
+    return TensorType(INT_TYPE[tensor.elem_type], shape, batch[0] if batch else None)
+
+
+def _array(tensor: onnx.TensorProto, where: str) -> NDArray[Any]:
+    name = f"constant {tensor.name!r}"
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        raise _error(where, f"{name} lies in another file", "all constants inside the file")
+    kind = INT_TYPE.get(tensor.data_type)
+    if kind is None:
+        raise _error(where, f"{name} is not an integer tensor")
+    shape = tuple(tensor.dims)
+    expected = math.prod(shape) * kind.bits // 8
+    if any(d < 1 for d in shape) or len(tensor.raw_data) != expected:
+        raise _error(where, f"{name} is damaged", f"{expected} bytes for {shape}", f"{len(tensor.raw_data)} bytes")
+    little = np.frombuffer(tensor.raw_data, kind.dtype.newbyteorder("<"))
+    array = little.astype(kind.dtype).reshape(shape)
+    array.setflags(write=False)
+    return array
+
+
+def _node(proto: onnx.NodeProto, where: str) -> Node:
+    op = OPS.get(proto.op_type)
+    if proto.domain != DOMAIN or op is None:
+        raise _error(where, f"node {proto.name!r} uses the unknown operator {proto.domain or 'ai.onnx'}.{proto.op_type}")
+    metadata = {p.key: p.value for p in proto.metadata_props}
+    return Node(proto.name, _op(op, proto, where), tuple(proto.input), tuple(proto.output), metadata)
+
+
+def _op(op: type[Op], proto: onnx.NodeProto, where: str) -> Op:
+    found = {a.name: a for a in proto.attribute}
+    fields = {f.name: f.type for f in dataclasses.fields(op)}  # type: ignore[arg-type]
+    if found.keys() != fields.keys():
+        raise _error(where, f"node {proto.name!r} has the wrong attributes", ", ".join(fields), ", ".join(found))
+    values: dict[str, int | tuple[int, ...] | IntType] = {}
+    for name, kind in fields.items():
+        attribute = found[name]
+        wanted = onnx.AttributeProto.INTS if str(kind).startswith("tuple") else onnx.AttributeProto.INT
+        if attribute.type != wanted or (kind == "IntType" and attribute.i not in INT_TYPE):
+            raise _error(where, f"node {proto.name!r} has a damaged attribute {name!r}")
+        is_tuple = wanted == onnx.AttributeProto.INTS
+        values[name] = tuple(attribute.ints) if is_tuple else INT_TYPE[attribute.i] if kind == "IntType" else attribute.i
+    return op(**values)

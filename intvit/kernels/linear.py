@@ -1,0 +1,49 @@
+"""Linear: tiles of the product with packed weights, rescaled while they are still in the first cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.kernels.integer import clip, rescale
+from intvit.kernels.jit import device, kernel
+from intvit.kernels.tile import ROWS, dot_tile, panel_width
+
+Array = NDArray[Any]
+
+
+@kernel()
+def linear(
+    x: Array, flip: int, packed: Array, depth: int, bias: Array, multiplier: Array,
+    shift: int, zero_point: int, low: int, high: int, sums: Array, y: Array,
+) -> None:  # fmt: skip
+    """Compute `y = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)`.
+
+    Args:
+        x: u8 [M, K], readable 3 bytes beyond its end; `flip` makes s8 codes u8, 128 larger.
+        packed: the weights, of padded depth `depth`.
+        bias: s32, padded to whole panels, with the correction for `flip`.
+        multiplier: s32 [N].
+        sums: s32 [6, 64], scratch.
+        y: s8/s16/s32 [M, N]; u8 and u16 codes are written by their bits.
+    """
+    rows, columns = y.shape
+    column = 0
+    while column < columns:
+        width = panel_width(len(bias) - column)
+        end = min(column + width, columns)
+        for row in range(0, rows, ROWS):
+            height = min(ROWS, rows - row)
+            dot_tile(x, flip, row, height, column, width, packed, depth, bias, sums, 0, 0)
+            for r in range(height):
+                finish(sums[r], multiplier[column:end], shift, zero_point, low, high, y[row + r, column:end])
+        column += width
+
+
+@device
+def finish(sums: Array, multiplier: Array, shift: int, zero_point: int, low: int, high: int, y: Array) -> None:
+    """Rescale s32 `sums` per column into the codes `y`."""
+    for c in range(len(y)):
+        y[c] = clip(rescale(sums[c], multiplier[c], shift) + np.int64(zero_point), low, high)

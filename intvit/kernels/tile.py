@@ -1,0 +1,122 @@
+"""The dot-product tile that the matrix kernels share, and the packing of the right-hand side it reads.
+
+A right-hand side `[K, N]` is cut into panels of 64 columns, then of 16 for what is left, and its depth is padded with zeros to
+a multiple of 4. The element type of the packed array tells the SIMD level: int8 is VNNI's `[K/4][columns][4]`, int16 the
+portable `[K][columns]`. Panels follow one another, so the panel of column c starts at `c * padded depth`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from intvit.kernels.jit import device
+from intvit.kernels.simd import Level
+from intvit.kernels.vnni import LANES, ROWS, VECTORS, vnni_tile
+
+Array = NDArray[Any]
+
+WIDE = LANES * VECTORS
+"""Columns of a wide panel."""
+SIGN_FLIP = -0x7F7F7F80
+"""0x80808080 as int32: turns four s8 into u8 that are larger by 128."""
+
+
+def padded_depth(depth: int) -> int:
+    """Return `depth` rounded up to a multiple of 4."""
+    return -(-depth // 4) * 4
+
+
+def padded_columns(columns: int) -> int:
+    """Return `columns` rounded up to whole panels."""
+    return -(-columns // LANES) * LANES
+
+
+def packed_type(level: Level) -> np.dtype[Any]:
+    """Return the element type of packed right-hand sides at a SIMD level."""
+    return np.dtype(np.int8 if level is Level.AVX512_VNNI else np.int16)
+
+
+def pack(matrix: Array, level: Level, out: Array) -> None:
+    """Pack s8 `matrix` [K, N] into `out`, flat, `padded_depth(K) * padded_columns(N)` elements of `packed_type(level)`."""
+    depth, columns = padded_depth(matrix.shape[0]), padded_columns(matrix.shape[1])
+    whole = np.zeros((depth, columns), np.int8)
+    whole[: matrix.shape[0], : matrix.shape[1]] = matrix
+    start = 0
+    while start < columns:
+        width = WIDE if columns - start >= WIDE else LANES
+        panel = whole[:, start : start + width]
+        if level is Level.AVX512_VNNI:
+            panel = panel.reshape(depth // 4, 4, width).transpose(0, 2, 1)
+        out[start * depth : (start + width) * depth] = panel.ravel()
+        start += width
+
+
+@device
+def panel_width(columns: int) -> int:
+    """Return the width of the next panel when `columns` padded columns are left."""
+    return np.int64(WIDE) if columns >= WIDE else np.int64(LANES)
+
+
+def dot_tile(*arguments: Any) -> None:
+    """Compute `out[i, j] = bias[column + j] + sum over k of (x[row + i, k] ^ flip) * packed[k, column + j]` for one tile.
+
+    Arguments:
+        x: u8 [M, K], unit stride in K, readable up to the padded depth; flip: int64, four bytes.
+        row, rows: the first row and 1 to 6 of them; column, width: the first column and 64 or 16 of them, one panel.
+        packed: flat panels; depth: padded; bias: s32, padded to whole panels.
+        out, out_row, out_column: s32 [.., ..], where the tile goes.
+    """
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(dot_tile, inline="never")
+def _dot_tile(
+    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
+    packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
+) -> Callable[..., None]:  # fmt: skip
+    return _vnni if packed.dtype.bitwidth == 8 else _portable
+
+
+def _vnni(
+    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
+    packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
+) -> None:  # fmt: skip
+    vnni_tile(
+        np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
+        np.int64(packed.ctypes.data + column * depth), np.int64(depth >> 2), np.int64(bias.ctypes.data + 4 * column),
+        np.int64(out.ctypes.data + out_row * out.strides[0] + 4 * out_column), np.int64(out.strides[0]),
+        np.int64(rows), np.int64(width // LANES),
+    )  # fmt: skip
+
+
+def _portable(
+    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
+    packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
+) -> None:  # fmt: skip
+    mask = np.int32(flip) & np.int32(255)
+    for r in range(rows):
+        codes = x[row + r]
+        sums = out[out_row + r, out_column : out_column + width]
+        sums[:] = bias[column : column + width]
+        for k in range(0, depth, 4):
+            start = column * depth + k * width
+            _add_four(codes, np.uint64(k), mask, packed[start : start + 4 * width], sums)
+
+
+@device
+def _add_four(codes: Array, k: int, mask: int, weights: Array, sums: Array) -> None:
+    """Add four products to each sum; `codes` may be read up to 3 beyond its end, where the weights are zero."""
+    width = len(sums)
+    x0, x1 = np.int32(codes[k]) ^ mask, np.int32(codes[k + np.uint64(1)]) ^ mask
+    x2, x3 = np.int32(codes[k + np.uint64(2)]) ^ mask, np.int32(codes[k + np.uint64(3)]) ^ mask
+    w0, w1 = weights[:width], weights[width : 2 * width]
+    w2, w3 = weights[2 * width : 3 * width], weights[3 * width :]
+    for c in range(width):
+        low = np.int32(x0 * np.int32(w0[c])) + np.int32(x1 * np.int32(w1[c]))
+        high = np.int32(x2 * np.int32(w2[c])) + np.int32(x3 * np.int32(w3[c]))
+        sums[c] = np.int32(sums[c] + low + high)

@@ -1,0 +1,136 @@
+"""Calibration: run the float model on images in ONNX Runtime and keep ranges and sample rows of every site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from intvit.errors import UnsupportedModelError
+from intvit.importer import CanonicalModel
+from intvit.quantize.sites import Site
+
+Array = NDArray[Any]
+Progress = Callable[[int, int], None]
+SAMPLE_ROWS = 2048
+BATCH = 4
+
+
+@dataclass
+class Statistics:
+    """What calibration saw of one site.
+
+    Attributes:
+        low: smallest value of each channel, float64 [channels].
+        high: largest value of each channel.
+        samples: rows of all channels, float32 [rows, channels].
+    """
+
+    low: Array
+    high: Array
+    samples: Array
+    _parts: list[Array] = field(default_factory=list, repr=False)
+
+
+def calibrate(
+    model: CanonicalModel,
+    sites: dict[str, Site],
+    pixels: Sequence[Array],
+    normalize: Callable[[Array], Array],
+    progress: Progress | None = None,
+) -> dict[str, Statistics]:
+    """Run the float model on images and return the statistics of every site.
+
+    Args:
+        model: the canonical float model.
+        sites: what to observe, by value name.
+        pixels: uint8 [H, W, 3] images at the model's size.
+        normalize: uint8 [N, H, W, 3] to the model's float32 input [N, 3, H, W].
+        progress: called with (images done, images in all).
+
+    Returns:
+        Statistics by value name; the same images in the same order give the same statistics.
+
+    Raises:
+        UnsupportedModelError: the float model gives NaN or infinity at a site.
+    """
+    observed = sorted({site.value for site in sites.values()} | {site.stream for site in sites.values()})
+    session = float_session(model, observed)
+    rng = np.random.default_rng(0)
+    rows_per_image = -(-SAMPLE_ROWS // len(pixels))
+    result: dict[str, Statistics] = {}
+    for start in range(0, len(pixels), BATCH):
+        batch = np.stack(pixels[start : start + BATCH])
+        values = dict(zip(observed, session.run(observed, {session.get_inputs()[0].name: normalize(batch)}), strict=True))
+        for site in sites.values():
+            _observe(result, site, values, len(batch), rows_per_image, rng)
+        if progress:
+            progress(start + len(batch), len(pixels))
+    for statistics in result.values():
+        statistics.samples = np.concatenate(statistics._parts)
+        statistics._parts.clear()
+    return result
+
+
+def float_session(model: CanonicalModel, outputs: Sequence[str] = (), threads: int = 0) -> Any:
+    """Return an ONNX Runtime session on the canonical float model, with more values as outputs."""
+    import onnxruntime
+
+    proto = model.to_proto()
+    present = {value.name for value in proto.graph.output}
+    for name in outputs:
+        if name not in present:
+            proto.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _observe(
+    result: dict[str, Statistics],
+    site: Site,
+    values: dict[str, Array],
+    images: int,
+    rows_per_image: int,
+    rng: np.random.Generator,
+) -> None:
+    rows = _rows(site, values[site.value], images)
+    if not np.isfinite(rows).all():
+        raise UnsupportedModelError(
+            "the float model gives NaN or infinity here",
+            where=site.value,
+            expected="finite values on the calibration images",
+            hint="check that --preprocess fits the model, and that the float model works in ONNX Runtime",
+        )
+    flat = rows.reshape(-1, rows.shape[-1])
+    low, high = flat.min(0).astype(np.float64), flat.max(0).astype(np.float64)
+    if site.stream != site.value:
+        whole = values[site.stream]
+        low, high = np.full_like(low, whole.min()), np.full_like(high, whole.max())
+    statistics = result.setdefault(site.value, Statistics(low, high, np.zeros((0, 0), np.float32)))
+    statistics.low, statistics.high = np.minimum(statistics.low, low), np.maximum(statistics.high, high)
+    for image in rows:
+        chosen = rng.permutation(len(image))[:rows_per_image]
+        statistics._parts.append(image[np.sort(chosen)].astype(np.float32))
+
+
+def _rows(site: Site, value: Array, images: int) -> Array:
+    """Return a value as [images, rows that are used, channels]."""
+    shape = site.channel.shape
+    whole = value.reshape(images, *shape[1:]) if shape[0] == 1 else _split_batch(value, shape, images)
+    if len(shape) < 3:
+        return whole.reshape(images, 1, -1)
+    moved = np.moveaxis(whole, -2, 1)[:, site.rows]
+    return moved.reshape(images, len(site.rows), -1)
+
+
+def _split_batch(value: Array, shape: tuple[int, ...], images: int) -> Array:
+    """Bring the batch to the front where another axis carries it (as the major part of that axis)."""
+    axis = next(i for i, (a, b) in enumerate(zip(value.shape, shape, strict=True)) if a != b or images == 1)
+    split = value.reshape(*shape[:axis], images, *shape[axis:])
+    return np.moveaxis(split, axis, 0)

@@ -1,0 +1,138 @@
+"""Products of activations and softmax, with the division by the row sum deferred past the product with the values."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.numerics import S16, S32, U8, U16, common_shift
+from intvit.ops import MatMul, Requantize, SoftmaxDivide, SoftmaxPolynomial, SoftmaxTable
+from intvit.ops.softmax_exp import TOP
+from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS
+from intvit.quantize.encoding import Encoding, compress, per_tensor
+from intvit.quantize.float_graph import FloatNode
+from intvit.quantize.lower.context import Context, Lowered, unsupported
+from intvit.quantize.lower.linear import output_encoding
+from intvit.quantize.ranges import encode
+from intvit.quantize.uses import UseKind
+
+Array = NDArray[Any]
+TABLE_ENTRIES = 4096
+TABLE_STEPS = 512
+"""Entries of the exponential's table for each factor of e."""
+ONE_SCALE = np.ones((1,))
+
+
+def lower_matmul(context: Context, node: FloatNode) -> None:
+    """Lower a product of two activations."""
+    a, b = (context.values[name] for name in node.inputs)
+    name = context.emit(node.name, MatMul(), a.name, b.name)
+    if a.row_sum is not None:
+        _divide(context, node, name, a.row_sum, b.encoding)
+        return
+    scale = compress(a.encoding.scale.max(-1, keepdims=True) * b.encoding.scale.max(-2, keepdims=True))
+    raw = Encoding(S32, scale, np.zeros((1,) * scale.ndim))
+    site = context.sites.get(node.output)
+    if site is None:
+        context.set(node.output, name, raw)
+        return
+    lowered = context.requantize(Lowered(name, raw), node.output, output_encoding(context, node.output, scale.ndim))
+    context.values[node.output] = lowered
+
+
+def lower_softmax(context: Context, node: FloatNode) -> None:
+    """Lower softmax to its exponentials; they are divided by their sum only where something else than a product uses them."""
+    scores = context.values[node.inputs[0]]
+    if scores.encoding.dtype != S32:
+        raise unsupported(node, "its input is not a product of activations", "see 'intvit coverage'")
+    scale = scores.encoding.scale.max(-1, keepdims=True)
+    if scale.shape[-2] != 1:
+        raise unsupported(node, "its input's scale differs by row", "please report this model")
+    table = context.recipe.softmax == "table"
+    units = TABLE_STEPS if table else math.log2(math.e) * (1 << FRACTION_BITS)
+    multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
+    shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
+    multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32).reshape(shape))
+    if table:
+        entries = np.floor(TOP * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
+        constant = context.builder.constant(f"{node.name}.table", entries)
+        e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores.name, multiplier, constant)
+    else:
+        op = SoftmaxPolynomial(shift=shift, coefficients=CUBIC)
+        e, row_sum = context.builder.add(node.name, op, scores.name, multiplier)
+    context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
+    consumers = context.graph.consumers.get(node.output, [])
+    if not all(user.op == "MatMul" and index == 0 for user, index in consumers) or node.output in context.graph.outputs:
+        raise unsupported(node, "its result is used by more than a product with values", "please report this model")
+
+
+def _divide(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:
+    """Divide a product with softmax exponentials by their sums and requantize it, in one operator.
+
+    With value codes c and their zero point z the quotient q = product / sum is `scale (q - z)`. The output code is
+    `alpha q + beta`, so its scale is `scale / alpha` and its zero point `beta + alpha z`.
+    """
+    site = context.sites[node.output]
+    if site.kind != UseKind.LINEAR:
+        _divide_to_stream(context, node, product, row_sum, values)
+        return
+    statistics = context.statistics[node.output]
+    shape = context.graph.shapes[node.output]
+    scale, zero = (_by_channel(site.channel, np.broadcast_to(a.max(-2, keepdims=True), (*shape[:-2], 1, shape[-1])), shape)
+                   for a in (values.scale, values.zero_point))  # fmt: skip
+    low, high = statistics.low / scale + zero, statistics.high / scale + zero
+    head = _by_channel(site.channel, _head_numbers(shape), shape).astype(np.int64)
+    bottom, top = np.full(head.max() + 1, np.inf), np.full(head.max() + 1, -np.inf)
+    np.minimum.at(bottom, head, low)
+    np.maximum.at(top, head, high)
+    reach = np.maximum(np.maximum(-bottom, top), 1e-3)
+    alpha = np.minimum(127.0 / reach, 64.0)
+    if not context.recipe.per_head:
+        alpha = np.full_like(alpha, alpha.min())
+    beta = 128
+    encoding = context.site_encoding(site, U8, scale / alpha[head], beta + alpha[head] * zero)
+    numerators, shift = _numerators(alpha)
+    op = SoftmaxDivide(to=U8, low=0, high=255, zero_point=beta, shift=shift)
+    constant = context.builder.constant(f"{node.name}.numerator", _per_head(numerators, shape))
+    name = context.emit(f"{node.name}.divide", op, product, row_sum, constant)
+    context.set(node.output, name, encoding)
+
+
+def _divide_to_stream(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:
+    if not values.per_tensor or values.zero_point.any():
+        raise unsupported(node, "attention without a projection behind it needs one value scale", "please report this model")
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    numerators, shift = _numerators(np.array([float((values.scale / encoding.scale).reshape(-1)[0])]))
+    dtype = encoding.dtype
+    op = SoftmaxDivide(to=dtype, low=dtype.low, high=dtype.high, shift=shift)
+    constant = context.builder.constant(f"{node.name}.numerator", np.array(numerators, np.int64))
+    context.set(node.output, context.emit(f"{node.name}.divide", op, product, row_sum, constant), encoding)
+
+
+def _by_channel(channel: Array, array: Array, shape: tuple[int, ...]) -> Array:
+    """Return, by channel number, the values of an array that broadcasts to the site's shape."""
+    result = np.zeros(int(channel.max()) + 1)
+    result[channel.reshape(-1)] = np.broadcast_to(array, shape).reshape(-1)
+    return result
+
+
+def _head_numbers(shape: tuple[int, ...]) -> Array:
+    heads = shape[1:-2]
+    return np.arange(math.prod(heads)).reshape(1, *heads, 1, 1)
+
+
+def _per_head(numerators: list[int], shape: tuple[int, ...]) -> Array:
+    return np.array(numerators, np.int64).reshape(*shape[1:-2], 1, 1)
+
+
+def _numerators(alpha: Array) -> tuple[list[int], int]:
+    """Return `alpha 2^shift` as integers, with the largest shift at which a row's factor stays below 2^31."""
+    limit = ((1 << 31) - 1) * TOP
+    shift = 62
+    while round(float(alpha.max()) * (1 << shift)) > min(limit, 1 << 61):
+        shift -= 1
+    return [round(Fraction(float(a)) * (1 << shift)) for a in alpha], shift

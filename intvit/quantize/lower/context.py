@@ -1,0 +1,138 @@
+"""What every lowering function works on: the float graph, what is known of it, and the integer graph under construction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.errors import UnsupportedModelError
+from intvit.ir import Op
+from intvit.numerics import S16, IntType, common_shift
+from intvit.ops import Requantize
+from intvit.quantize.builder import GraphBuilder
+from intvit.quantize.calibrate import Statistics
+from intvit.quantize.encoding import Encoding, compress, per_tensor
+from intvit.quantize.float_graph import FloatGraph, FloatNode
+from intvit.quantize.linear_layers import LinearLayer
+from intvit.quantize.recipe import Recipe
+from intvit.quantize.sites import Site
+
+Array = NDArray[Any]
+RISKY_DB = 15.0
+"""Below this signal-to-quantization-noise ratio a site puts accuracy at risk."""
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A float value's integer twin.
+
+    Attributes:
+        name: the value in the integer graph.
+        encoding: what its codes mean.
+        row_sum: for softmax exponentials not yet divided, the value that holds the row sums.
+    """
+
+    name: str
+    encoding: Encoding
+    row_sum: str | None = None
+
+
+@dataclass
+class Context:
+    """State of one lowering.
+
+    Attributes:
+        graph: the canonical float graph.
+        layers: its linear layers by first node.
+        sites: its sites by value.
+        statistics: calibration results by value.
+        recipe: the choices to follow.
+        builder: the integer graph so far.
+        values: lowered values by float value name.
+        channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
+        sqnr_db: the measured signal-to-noise ratio of every site that search chose.
+        warnings: texts about sites whose accuracy is at risk.
+    """
+
+    graph: FloatGraph
+    layers: dict[str, LinearLayer]
+    sites: dict[str, Site]
+    statistics: dict[str, Statistics]
+    recipe: Recipe
+    builder: GraphBuilder = field(default_factory=GraphBuilder)
+    values: dict[str, Lowered] = field(default_factory=dict)
+    channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    sqnr_db: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def emit(self, name: str, op: Op, *inputs: str) -> str:
+        """Add a one-output node and return the output's name."""
+        return self.builder.add(name, op, *inputs)[0]
+
+    def set(self, value: str, name: str, encoding: Encoding, row_sum: str | None = None, made: bool = True) -> None:
+        """Record the integer twin of a float value.
+
+        Args:
+            value: the float value.
+            name: its twin.
+            encoding: what the twin's codes mean.
+            row_sum: see `Lowered`.
+            made: whether the twin's node computes it (its metadata then tell the float value and the encoding).
+        """
+        self.values[value] = Lowered(name, encoding, row_sum)
+        if made:
+            self.builder.annotate(name, {"source": value, **encoding.to_metadata()})
+
+    def site_encoding(self, site: Site, dtype: IntType, scale: Array, zero_point: Array) -> Encoding:
+        """Return (and record) a site's encoding from per-channel scales and zero points, float64 [channels]."""
+        self.channels[site.value] = (scale, zero_point)
+        return Encoding(dtype, compress(scale[site.channel]), compress(zero_point[site.channel]))
+
+    def stream(self, value: str) -> Lowered:
+        """Return a value with one scale and no zero point, requantized to s16 if it is not so already."""
+        lowered = self.values[value]
+        encoding = lowered.encoding
+        if encoding.per_tensor and not encoding.zero_point.any() and lowered.row_sum is None:
+            return lowered
+        wide = per_tensor(S16, float(encoding.scale.max()) / (1 << 6), encoding.scale.ndim)
+        return self.requantize(lowered, value, wide)
+
+    def note_error(self, site: Site, error: float) -> None:
+        """Keep the measured signal-to-noise ratio of a site; warn where it is low."""
+        decibels = -10 * math.log10(max(error, 1e-12))
+        self.sqnr_db[site.value] = decibels
+        if decibels < RISKY_DB:
+            self.warnings.append(f"{site.value}: only {decibels:.1f} dB of signal to quantization noise")
+
+    def requantize(self, lowered: Lowered, value: str, encoding: Encoding) -> Lowered:
+        """Return a value in another encoding of one zero point per tensor."""
+        if not (lowered.encoding.zero_point.size == encoding.zero_point.size == 1):
+            raise UnsupportedModelError(
+                "a tensor with per-channel zero points is used where one is needed",
+                where=value,
+                hint="please report this model; 'intvit coverage' prints what is needed",
+            )
+        ratio = lowered.encoding.scale / encoding.scale
+        multipliers, shift = common_shift([Fraction(float(r)) for r in ratio.reshape(-1)])
+        op = Requantize(
+            to=encoding.dtype,
+            low=encoding.dtype.low,
+            high=encoding.dtype.high,
+            zero_point=int(encoding.zero_point.reshape(-1)[0]),
+            input_zero_point=int(lowered.encoding.zero_point.reshape(-1)[0]),
+            shift=shift,
+        )
+        shape = ratio.shape if ratio.size > 1 else (1,)
+        multiplier = self.builder.constant(f"{value}.multiplier", np.array(multipliers, np.int32).reshape(shape))
+        name = self.emit(f"{value}.requantize", op, lowered.name, multiplier)
+        return Lowered(name, encoding)
+
+
+def unsupported(node: FloatNode, reason: str, hint: str) -> UnsupportedModelError:
+    """Return the error that names a node that can't be lowered."""
+    return UnsupportedModelError(f"{node.op} can't be lowered: {reason}", where=node.name, hint=hint)

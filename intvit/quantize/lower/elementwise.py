@@ -1,0 +1,86 @@
+"""Sums, means and joins of streams."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from intvit.errors import UnsupportedModelError
+from intvit.numerics import S16, Dyadic, common_shift
+from intvit.ops import Add, Concat, Expand, Mean
+from intvit.quantize.encoding import Encoding, per_tensor
+from intvit.quantize.float_graph import FloatNode
+from intvit.quantize.lower.context import Context, Lowered, unsupported
+from intvit.quantize.lower.linear import output_encoding
+
+
+def operand(context: Context, value: str, like: Encoding | None = None) -> Lowered:
+    """Return a stream, or a constant written as s16 on its own scale (or on that of `like`)."""
+    if not context.graph.is_constant(value):
+        return context.stream(value)
+    array = context.graph.constants[value].astype(np.float64)
+    encoding = per_tensor(S16, max(float(np.abs(array).max()), 1e-9) / S16.high, array.ndim)
+    if like is not None:
+        encoding = per_tensor(like.dtype, float(like.scale.reshape(-1)[0]), array.ndim)
+    name = context.builder.constant(value, encoding.codes(array).astype(encoding.dtype.dtype))
+    return Lowered(name, encoding)
+
+
+def lower_add(context: Context, node: FloatNode) -> None:
+    """Lower a sum of two streams, or of a stream and a constant."""
+    a, b = (operand(context, value) for value in node.inputs)
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    if encoding.dtype.bits == 8:
+        raise unsupported(node, "a sum is used where 8 bits are needed", "please report this model")
+    step = float(encoding.scale.reshape(-1)[0])
+    ratios = [Fraction(float(x.encoding.scale.reshape(-1)[0]) / step) for x in (a, b)]
+    (multiplier_a, multiplier_b), shift = common_shift(ratios)
+    dtype = encoding.dtype
+    op = Add(
+        to=dtype, low=dtype.low, high=dtype.high, multiplier_a=multiplier_a, multiplier_b=multiplier_b, shift=shift
+    )
+    context.set(node.output, context.emit(node.name, op, a.name, b.name), encoding)
+
+
+def lower_mean(context: Context, node: FloatNode) -> None:
+    """Lower `ReduceMean` (global average pooling)."""
+    source = context.stream(node.inputs[0])
+    shape = context.graph.shapes[node.inputs[0]]
+    axes = tuple(int(a) % len(shape) for a in context.graph.constants[node.inputs[1]].reshape(-1))
+    if not node.attributes.get("keepdims", 1):
+        raise unsupported(node, "it drops the axes it averages over", "please report this model")
+    encoding = output_encoding(context, node.output, len(shape))
+    ratio = float(source.encoding.scale.reshape(-1)[0] / encoding.scale.reshape(-1)[0]) / math.prod(shape[a] for a in axes)
+    dyadic, dtype = Dyadic.nearest(ratio), encoding.dtype
+    op = Mean(
+        to=dtype, low=dtype.low, high=dtype.high, axes=axes, multiplier=dyadic.multiplier, shift=dyadic.shift
+    )
+    context.set(node.output, context.emit(node.name, op, source.name), encoding)
+
+
+def lower_concat(context: Context, node: FloatNode) -> None:
+    """Lower `Concat`: all parts are brought to the result's scale."""
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    axis = int(node.attributes["axis"]) % len(context.graph.shapes[node.output])
+    parts = [_part(context, value, encoding) for value in node.inputs]
+    result = parts[0]
+    for i, part in enumerate(parts[1:]):
+        name = node.name if i == len(parts) - 2 else f"{node.name}.{i}"
+        result = context.emit(name, Concat(axis=axis), result, part)
+    context.set(node.output, result, encoding)
+
+
+def _part(context: Context, value: str, encoding: Encoding) -> str:
+    expanded = {n.output: n for n in context.graph.nodes if n.op == "Expand"}.get(value)
+    if expanded is not None:
+        constant = operand(context, expanded.inputs[0], encoding)
+        if context.graph.batch_axes[value] != 0:
+            raise UnsupportedModelError(
+                "a constant is repeated along another axis than the first", where=expanded.name, hint="please report this model"
+            )
+        return context.emit(expanded.name, Expand(), constant.name, "pixels")
+    lowered = operand(context, value, encoding)
+    same = lowered.encoding.dtype == encoding.dtype and (lowered.encoding.scale == encoding.scale.reshape(-1)[0]).all()
+    return lowered.name if same else context.requantize(lowered, value, encoding).name

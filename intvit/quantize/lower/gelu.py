@@ -1,0 +1,49 @@
+"""Gelu: fixed-point GELU and the per-channel requantization of its output."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.numerics import common_shift
+from intvit.ops import GeluPolynomial, GeluTable
+from intvit.ops.gelu import TAIL, VALUE_BITS
+from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.quantize.float_graph import FloatNode
+from intvit.quantize.lower.context import Context
+from intvit.quantize.lower.linear import output_encoding
+
+TABLE_BITS = 12
+
+
+def lower_gelu(context: Context, node: FloatNode) -> None:
+    """Lower `Gelu`; the tanh spelling differs from the exact one by at most 5e-4 and gets the same operator."""
+    source = context.values[node.inputs[0]]
+    fraction_bits = round(-math.log2(float(source.encoding.scale.reshape(-1)[0])))
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]), one_zero_point=True)
+    gains = [Fraction(1, 1 << VALUE_BITS) / Fraction(float(s)) for s in encoding.scale.reshape(-1)]
+    multipliers, shift = common_shift(gains)
+    multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32))
+    dtype, zero_point = encoding.dtype, int(encoding.zero_point.reshape(-1)[0])
+    common = {"to": dtype, "low": dtype.low, "high": dtype.high, "zero_point": zero_point}
+    if context.recipe.gelu == "table":
+        index_shift = max(0, fraction_bits + TAIL.bit_length() - 1 - TABLE_BITS)
+        table = context.builder.constant(f"{node.name}.table", bump_table(fraction_bits, index_shift))
+        exact = GeluTable(fraction_bits=fraction_bits, index_shift=index_shift, shift=shift, **common)
+        name = context.emit(node.name, exact, source.name, multiplier, table)
+    else:
+        op = GeluPolynomial(fraction_bits=fraction_bits, coefficients=DEGREE_8, shift=shift, **common)
+        name = context.emit(node.name, op, source.name, multiplier)
+    context.set(node.output, name, encoding)
+
+
+def bump_table(fraction_bits: int, index_shift: int) -> NDArray[Any]:
+    """Return `2^15 t Phi(-t)` at the middle of every entry's range, s16."""
+    entries = TAIL << (fraction_bits - index_shift)
+    middle = (np.arange(entries) + (0.5 - 0.5 / (1 << index_shift))) * 2.0 ** (index_shift - fraction_bits)
+    bump = [t * 0.5 * math.erfc(t / math.sqrt(2)) for t in middle]
+    return np.floor(np.array(bump) * (1 << VALUE_BITS) + 0.5).astype(np.int16)

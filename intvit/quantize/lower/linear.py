@@ -1,0 +1,171 @@
+"""Linear layers and patch embeddings: fold the input's scales into the weights, quantize them, requantize the output."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.numerics import S8, S16, S32, U8, common_shift
+from intvit.ops import Linear, Reshape, Transpose
+from intvit.quantize.encoding import Encoding, compress, per_tensor
+from intvit.quantize.linear_layers import LinearLayer
+from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.ranges import decode, encode, stream_scale
+from intvit.quantize.search import choose_linear_input, choose_matmul_operand, site_rows
+from intvit.quantize.sites import Site
+from intvit.quantize.uses import Use, UseKind
+from intvit.quantize.weights import compensated_weights, round_weights
+
+Array = NDArray[Any]
+LOGIT_BITS = 20
+"""The largest calibrated logit gets about this many bits, which leaves 11 for larger ones."""
+GELU_FRACTION_BITS = 13
+
+
+def lower_linear(context: Context, layer: LinearLayer) -> None:
+    """Lower a linear layer or patch embedding to `Linear`."""
+    source = context.values[layer.input]
+    if layer.kernel:
+        source = _patches(context, layer, source)
+    elif source.encoding.dtype.bits > 8:
+        source = _narrow(context, layer, source)
+    scale, zero_point = (_last_axis(a, len(layer.weight)) for a in (source.encoding.scale, source.encoding.zero_point))
+    weight, steps, bias = _integer_weights(context, layer, scale, zero_point)
+    encoding = output_encoding(context, layer.output, rank=len(context.graph.shapes[layer.output]))
+    if layer.kernel:
+        encoding = Encoding(encoding.dtype, encoding.scale.reshape(1, 1, 1, -1), encoding.zero_point.reshape(1, 1, 1, -1))
+    channels = layer.weight.shape[1]
+    out_scale, out_zero = (_last_axis(a, channels) for a in (encoding.scale, encoding.zero_point))
+    common_zero = int(out_zero[0]) if (out_zero == out_zero[0]).all() else 0
+    ratio = steps / out_scale
+    multipliers, shift = common_shift([Fraction(float(r)) for r in ratio])
+    folded_bias = np.floor(bias + (out_zero - common_zero) / ratio + 0.5).astype(np.int32)
+    dtype = encoding.dtype
+    op = Linear(to=dtype, low=dtype.low, high=dtype.high, zero_point=common_zero, shift=shift)
+    name = layer.name
+    inputs = (
+        source.name,
+        context.builder.constant(f"{name}.weight", weight.astype(np.int8)),
+        context.builder.constant(f"{name}.bias", folded_bias),
+        context.builder.constant(f"{name}.multiplier", np.array(multipliers, np.int32)),
+    )
+    result = context.emit(name, op, *inputs)
+    if layer.kernel:
+        result = context.emit(f"{name}.channels_first", Transpose(perm=(0, 3, 1, 2)), result)
+        encoding = Encoding(dtype, encoding.scale.reshape(1, -1, 1, 1), encoding.zero_point.reshape(1, -1, 1, 1))
+    context.set(layer.output, result, encoding)
+
+
+def _patches(context: Context, layer: LinearLayer, source: Lowered) -> Lowered:
+    """Cut pixels [N, H, W, 3] into rows [N, H/p, W/p, p*p*3]."""
+    _, height, width, depth = context.builder.types[source.name].shape
+    p = layer.kernel
+    name = f"{layer.name}.patches"
+    split = context.emit(f"{name}.split", Reshape(shape=(-1, height // p, p, width // p, p, depth)), source.name)
+    order = context.emit(f"{name}.order", Transpose(perm=(0, 1, 3, 2, 4, 5)), split)
+    rows = context.emit(name, Reshape(shape=(-1, height // p, width // p, p * p * depth)), order)
+    scale, zero_point = (
+        np.tile(np.broadcast_to(a.reshape(-1), (depth,)), p * p).reshape(1, 1, 1, -1)
+        for a in (source.encoding.scale, source.encoding.zero_point)
+    )
+    return Lowered(rows, Encoding(source.encoding.dtype, scale, zero_point))
+
+
+def _narrow(context: Context, layer: LinearLayer, source: Lowered) -> Lowered:
+    """Requantize a 16-bit stream that feeds a linear layer directly."""
+    site, _ = _reader(context, layer)
+    statistics = context.statistics[site.value]
+    top = max(abs(float(statistics.low.min())), abs(float(statistics.high.max())), 1e-9)
+    encoding = per_tensor(U8, top / 127.5, len(context.graph.shapes[layer.input]), 128)
+    return context.requantize(source, layer.input, encoding)
+
+
+def _reader(context: Context, layer: LinearLayer) -> tuple[Site, Use]:
+    """Return the site that a layer reads and the use by which it does."""
+    for site in context.sites.values():
+        for use in site.uses:
+            if use.kind == UseKind.LINEAR and use.value == layer.input and use.node and use.node.name == layer.name:
+                return site, use
+    raise KeyError(layer.input)
+
+
+def _last_axis(array: Array, size: int) -> Array:
+    return np.broadcast_to(array.reshape(-1), (size,)) if array.size == 1 else array.reshape(-1)
+
+
+def _integer_weights(context: Context, layer: LinearLayer, scale: Array, zero_point: Array) -> tuple[Array, Array, Array]:
+    """Return weight codes [K, C], their scales [C] and the bias [C] in accumulator units (real-valued)."""
+    folded = layer.weight * scale[:, None]
+    rows = None if layer.kernel else _sample_rows(context, layer, scale, zero_point)
+    if rows is None:
+        codes, steps = round_weights(folded)
+        return codes, steps, layer.bias / steps - zero_point @ codes
+    real, seen = rows
+    units = seen - zero_point
+    compensate = context.recipe.compensate_weights and len(units) > 1
+    codes, steps = compensated_weights(folded, units) if compensate else round_weights(folded)
+    bias = layer.bias / steps - zero_point @ codes
+    if context.recipe.correct_bias:
+        bias = bias + ((real @ layer.weight).mean(0) / steps - (units @ codes).mean(0))
+    return codes, steps, bias
+
+
+def _sample_rows(context: Context, layer: LinearLayer, scale: Array, zero_point: Array) -> tuple[Array, Array] | None:
+    """Return sample rows of a layer's input as float values and as the codes that it will see, both [rows, K]."""
+    site, use = _reader(context, layer)
+    samples = context.statistics[site.value].samples.astype(np.float64)
+    if site.value not in context.channels:
+        real = site_rows(site, use, samples)
+        return real, encode(real, scale, zero_point, U8)
+    site_scale, site_zero = context.channels[site.value]
+    codes = encode(samples, site_scale, site_zero, context.values[layer.input].encoding.dtype)
+    real, seen = site_rows(site, use, samples), site_rows(site, use, codes)
+    factor = scale / site_rows(site, use, site_scale[None])[0]
+    return real * factor, seen
+
+
+def output_encoding(context: Context, value: str, rank: int, one_zero_point: bool = False) -> Encoding:
+    """Choose how a site is stored, by what it is used for."""
+    site = context.sites[value]
+    statistics = context.statistics[value]
+    if site.kind == UseKind.LINEAR:
+        choice = choose_linear_input(context, site, one_zero_point)
+        context.note_error(site, choice.error)
+        return context.site_encoding(site, U8, choice.scale, choice.zero_point)
+    if site.kind == UseKind.MATMUL:
+        choice = choose_matmul_operand(context, site, free_zero_points(context, site))
+        context.note_error(site, choice.error)
+        return context.site_encoding(site, S8, choice.scale, choice.zero_point)
+    if site.kind == UseKind.OUTPUT:
+        top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
+        return per_tensor(S32, top / (1 << LOGIT_BITS), rank)
+    scale = stream_scale(statistics.low, statistics.high, S16)
+    if site.kind == UseKind.GELU:
+        bits = int(np.floor(-np.log2(scale)))
+        scale = 2.0 ** -max(0, min(GELU_FRACTION_BITS, bits))
+    return per_tensor(S16, scale, rank)
+
+
+def free_zero_points(context: Context, site: Site) -> Array:
+    """Return, for every channel, whether a zero point costs nothing.
+
+    In q k^T a zero point of k adds the same to a whole row, which softmax ignores; in softmax(..) v a zero point of v adds a
+    constant, because a row of softmax sums to one, and the next bias takes it.
+    """
+    free = np.ones(site.channels, bool)
+    for use in site.uses:
+        right = use.kind == UseKind.MATMUL and use.node is not None and use.index == 1
+        if not (right and use.node is not None and _absorbs_zero_point(context, use.node.output, use.node.inputs[0])):
+            free[np.unique(site.arriving(use))] = False
+    return free
+
+
+def _absorbs_zero_point(context: Context, product: str, left: str) -> bool:
+    from_softmax = any(node.output == left and node.op == "Softmax" for node in context.graph.nodes)
+    if from_softmax:
+        site = context.sites.get(product)
+        return site is not None and site.kind == UseKind.LINEAR
+    return product not in context.sites

@@ -1,0 +1,114 @@
+"""Sites: the float values that become stored integer tensors, and what each must satisfy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.quantize.float_graph import FloatGraph, channel_ids
+from intvit.quantize.linear_layers import LinearLayer
+from intvit.quantize.uses import MOVEMENT, Use, UseKind, scalar_factor, uses_of
+
+Array = NDArray[Any]
+_WIDTH = (UseKind.OUTPUT, UseKind.STREAM, UseKind.GELU, UseKind.MATMUL, UseKind.LINEAR)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A float value that an operator makes and stores as integers.
+
+    Attributes:
+        value: the value's name.
+        kind: the most demanding of its uses, which decides its type.
+        uses: all final uses.
+        channel: for every element at batch size 1, the number of its channel.
+        stream: the value whose range it must cover (its own, or that of a `Concat` it goes into).
+    """
+
+    value: str
+    kind: UseKind
+    uses: tuple[Use, ...]
+    channel: Array
+    stream: str
+
+    @property
+    def channels(self) -> int:
+        """The number of channels."""
+        return int(self.channel.max()) + 1
+
+    @cached_property
+    def rows(self) -> Array:
+        """The rows (positions on axis -2) that any use sees; the others need no accuracy."""
+        shape = self.channel.shape
+        seen = np.unique(np.concatenate([use.elements.reshape(-1) for use in self.uses]))
+        return np.unique((seen // shape[-1]) % shape[-2]) if len(shape) >= 3 else np.zeros(1, np.int64)
+
+    def arriving(self, use: Use) -> Array:
+        """Return the channel number of every element that arrives at a use, in the use's shape."""
+        return self.channel.reshape(-1)[use.elements]
+
+    @cached_property
+    def ties(self) -> Array:
+        """For every channel, the number of the group that must share one scale, int64 [channels]."""
+        parent = np.arange(self.channels)
+        for use in self.uses:
+            if use.kind == UseKind.MATMUL:
+                _tie(parent, self.arriving(use), axis=-1 if use.index == 0 else -2)
+            elif use.kind == UseKind.LINEAR and not _varies_only_last(self.arriving(use)):
+                _tie(parent, self.arriving(use).reshape(1, -1), axis=-1)
+        return np.unique(parent, return_inverse=True)[1]
+
+
+def find_sites(graph: FloatGraph, layers: dict[str, LinearLayer]) -> dict[str, Site]:
+    """Return the sites of a graph by value name, in the order in which they are made."""
+    inside = {name for layer in layers.values() for name in layer.nodes}
+    made = {layer.name: layer.output for layer in layers.values()}
+    sites = {}
+    for node in graph.nodes:
+        output = made.get(node.name)
+        if output is None:
+            transparent = node.op in MOVEMENT or node.op == "Expand" or scalar_factor(graph, node) is not None
+            if node.name in inside or transparent:
+                continue
+            output = node.output
+        site = _site(graph, output)
+        if site is not None:
+            sites[output] = site
+    return sites
+
+
+def _site(graph: FloatGraph, value: str) -> Site | None:
+    uses = tuple(uses_of(graph, value))
+    kinds = {use.kind for use in uses}
+    if not uses or kinds == {UseKind.SCORES} or _is_softmax(graph, value):
+        return None
+    kind = next(kind for kind in _WIDTH if kind in kinds) if len(kinds) == 1 else _widest(kinds)
+    concat = [use.node.output for use in uses if use.node is not None and use.node.op == "Concat"]
+    return Site(value, kind, uses, channel_ids(graph, value), concat[0] if concat else value)
+
+
+def _widest(kinds: set[UseKind]) -> UseKind:
+    if UseKind.OUTPUT in kinds:
+        return UseKind.OUTPUT
+    return UseKind.STREAM
+
+
+def _is_softmax(graph: FloatGraph, value: str) -> bool:
+    return any(node.output == value and node.op == "Softmax" for node in graph.nodes)
+
+
+def _varies_only_last(channels: Array) -> bool:
+    flat = channels.reshape(-1, channels.shape[-1])
+    return bool((flat == flat[0]).all())
+
+
+def _tie(parent: Array, channels: Array, axis: int) -> None:
+    """Join the channels that meet along an axis (they are added up there, so their scales must agree)."""
+    lines = np.unique(np.moveaxis(channels, axis, -1).reshape(-1, channels.shape[axis]), axis=0)
+    for line in lines:
+        members = np.unique(parent[line])
+        parent[np.isin(parent, members)] = members[0]

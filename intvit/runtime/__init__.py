@@ -1,0 +1,1 @@
+"""Load integer models and run them."""
