@@ -52,11 +52,16 @@ def _check(node: ir.Node) -> NodeCoverage:
     op_type = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
     check = None if node.domain else _CHECKS.get(node.op_type)
     reason = f"{op_type} has no integer form in intvit" if check is None else check(node)
-    if reason and node.op_type == "Mul" and any(produced_by(v, "Sigmoid") for v in node.inputs):
+    if reason and node.op_type == "Mul" and any(_is_sigmoid(v) for v in node.inputs):
         reason = "x * sigmoid(k x) is quick-GELU or SiLU, not GELU"
         return NodeCoverage(node.name or "", op_type, supported=False, reason=reason, hint=_HINTS["Sigmoid"])
     hint = _HINTS.get(node.op_type, _PLAIN) if reason else ""
     return NodeCoverage(node.name or "", op_type, supported=not reason, reason=reason, hint=hint)
+
+
+def _is_sigmoid(value: ir.Value | None) -> bool:
+    node = produced_by(value, "Sigmoid", "Slice")
+    return node is not None and (node.op_type == "Sigmoid" or _is_sigmoid(node.inputs[0]))
 
 
 def _is_constant(node: ir.Node, index: int) -> bool:

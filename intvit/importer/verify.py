@@ -34,7 +34,12 @@ class SourceRun:
         self.outputs: list[dict[str, Array]] | None = None
         session = _session(source.serialized)
         if session is not None:
-            self.outputs = [_run(session, image.name, i[None].astype(dtype)) for i in self.images]
+            try:
+                self.outputs = [_run(session, image.name, i[None].astype(dtype)) for i in self.images]
+            except Exception as error:
+                found = str(error).strip().splitlines()[0]
+                hint = "the file may be damaged: export the model again"
+                raise InputFileError("the model does not run", where=source.where, found=found, hint=hint) from error
             self._check_finite(source.where)
 
     def _check_finite(self, where: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.gelu import finish, near, relu
+from intvit.kernels.gelu import near, relu
+from intvit.kernels.integer import finish, shift_left
 from intvit.kernels.jit import device, kernel
 
 Array = NDArray[Any]
@@ -40,7 +41,7 @@ def gelu_values(x: Array, coefficients: Array, fraction_bits: int, value: Array)
     """Write `2**15 gelu(x)` as s32; every product fits s32."""
     c0, c1, c2, c3 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     for c in range(len(x)):
-        u = np.int32(near(x[c], fraction_bits) << np.int32(UNIT_BITS - 2 - fraction_bits))
+        u = shift_left(near(x[c], fraction_bits), UNIT_BITS - 2 - fraction_bits)
         w = np.int32(np.int32(1 << UNIT_BITS) - u)
         q = np.int32(_times(_times(_times(c3, w) + c2, w) + c1, w) + c0)
         w2 = _times(w, w)

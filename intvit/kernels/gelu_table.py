@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.gelu import finish, near, relu
+from intvit.kernels.gelu import near, relu
+from intvit.kernels.integer import finish, shift_right
 from intvit.kernels.jit import kernel
 
 Array = NDArray[Any]
@@ -22,6 +23,6 @@ def gelu_table(
     for r in range(len(y)):
         row = x[r]
         for c in range(len(row)):
-            bump = np.int32(table[near(row[c], fraction_bits) >> np.int32(index_shift)])
+            bump = np.int32(table[shift_right(near(row[c], fraction_bits), index_shift)])
             value[c] = np.int32(relu(row[c], fraction_bits) - bump)
         finish(value, multiplier, shift, zero_point, low, high, y[r])

@@ -1,10 +1,19 @@
-"""Scalar integer arithmetic that kernels share; inlined into their loops."""
+"""Integer arithmetic that kernels share; inlined into their loops.
+
+Numba widens `int32 op int32` to int64; LLVM narrows it again where each result is cast back and shift amounts are masked to
+the width, so that loops keep 16 values in a vector.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from intvit.kernels.jit import device
+
+Array = NDArray[Any]
 
 
 @device
@@ -17,6 +26,45 @@ def rescale(x: int, multiplier: int, shift: int) -> int:
 def clip(x: int, low: int, high: int) -> int:
     """Return int64 `x` limited to `[low, high]`."""
     return min(max(np.int64(x), np.int64(low)), np.int64(high))
+
+
+@device
+def shift_left(x: int, by: int) -> int:
+    """Return int32 `x << by` for `0 <= by <= 31`."""
+    return np.int32(np.int32(x) << (np.int32(by) & np.int32(31)))
+
+
+@device
+def shift_right(x: int, by: int) -> int:
+    """Return int32 `x >> by` for `0 <= by <= 31`."""
+    return np.int32(np.int32(x) >> (np.int32(by) & np.int32(31)))
+
+
+@device
+def finish(x: Array, multiplier: Array, shift: int, zero_point: int, low: int, high: int, y: Array) -> None:
+    """Compute `y = clip(rescale(x, multiplier, shift) + zero_point)` for a row of s32 and one multiplier a column."""
+    if fits_high_half(shift, zero_point, low, high):
+        half = np.int64(1) << np.int64(shift - 1)
+        for c in range(len(y)):
+            total = np.int64(x[c]) * np.int64(multiplier[c]) + half
+            y[c] = finish_high_half(total, shift, zero_point, low, high)
+    else:
+        for c in range(len(y)):
+            y[c] = clip(rescale(x[c], multiplier[c], shift) + np.int64(zero_point), low, high)
+
+
+@device
+def fits_high_half(shift: int, zero_point: int, low: int, high: int) -> bool:
+    """Whether all that follows the multiplication fits 32 bits, so that only the product's high half matters."""
+    bound = np.int64(1) << np.int64(30)
+    return shift > 32 and -bound <= zero_point <= bound and -2 * bound <= low and high < 2 * bound
+
+
+@device
+def finish_high_half(total: int, shift: int, zero_point: int, low: int, high: int) -> int:
+    """Return `clip((total >> shift) + zero_point)` as int32, for int64 `total` and where `fits_high_half` holds."""
+    scaled = shift_right(np.int32(total >> np.int64(32)), np.int32(shift - 32))
+    return min(max(np.int32(scaled + np.int32(zero_point)), np.int32(low)), np.int32(high))
 
 
 @device

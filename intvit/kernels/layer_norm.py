@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import bit_length, clip, isqrt_lifted
+from intvit.kernels.integer import bit_length, clip, finish_high_half, fits_high_half, isqrt_lifted
 from intvit.kernels.jit import device, kernel
 
 Array = NDArray[Any]
@@ -31,11 +31,21 @@ def layer_norm(
         root = isqrt_lifted(variance << (np.int64(2) * lift))
         reciprocal = ((np.int64(1) << np.int64(61)) - np.int64(1)) // root
         down = np.int64(61 - FRACTION_BITS) - lift
-        for c in range(len(out)):
-            centred = np.int32(channels * np.int64(row[c]) - total)
-            normal = np.int32((np.int64(centred) * np.int64(np.int32(reciprocal))) >> down)
-            affine = np.int64(normal) * np.int64(multiplier[c]) + bias[c] + half
-            out[c] = clip((affine >> np.int64(shift)) + np.int64(zero_point), low, high)
+        if fits_high_half(shift, zero_point, low, high):
+            for c in range(len(out)):
+                affine = normal(row[c], channels, total, reciprocal, down) * np.int64(multiplier[c]) + bias[c]
+                out[c] = finish_high_half(affine + half, shift, zero_point, low, high)
+        else:
+            for c in range(len(out)):
+                affine = normal(row[c], channels, total, reciprocal, down) * np.int64(multiplier[c]) + bias[c]
+                out[c] = clip(((affine + half) >> np.int64(shift)) + np.int64(zero_point), low, high)
+
+
+@device
+def normal(x: int, channels: int, total: int, reciprocal: int, down: int) -> int:
+    """Return the normalized value with 20 fraction bits; it, `channels * x - total` and the reciprocal fit s32."""
+    centred = np.int32(channels * np.int64(x) - total)
+    return np.int64(np.int32((np.int64(centred) * np.int64(np.int32(reciprocal))) >> down))
 
 
 @device

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import clip, rescale
-from intvit.kernels.jit import device, kernel
-from intvit.kernels.tile import ROWS, dot_tile, panel_width
+from intvit.kernels.integer import finish, fits_high_half
+from intvit.kernels.jit import kernel
+from intvit.kernels.tile import ROWS, code_tile, dot_tile, panel_width
 
 Array = NDArray[Any]
 
@@ -30,20 +29,19 @@ def linear(
         y: s8/s16/s32 [M, N]; u8 and u16 codes are written by their bits.
     """
     rows, columns = y.shape
+    direct = packed.itemsize == 1 and y.itemsize <= 2 and fits_high_half(shift, zero_point, low, high)
     column = 0
     while column < columns:
         width = panel_width(len(bias) - column)
         end = min(column + width, columns)
         for row in range(0, rows, ROWS):
             height = min(ROWS, rows - row)
-            dot_tile(x, flip, row, height, column, width, packed, depth, bias, sums, 0, 0)
-            for r in range(height):
-                finish(sums[r], multiplier[column:end], shift, zero_point, low, high, y[row + r, column:end])
+            if direct and end - column == width:
+                code_tile(
+                    x, flip, row, height, column, width, packed, depth, bias, multiplier, shift, zero_point, low, high, y
+                )
+            else:
+                dot_tile(x, flip, row, height, column, width, packed, depth, bias, sums, 0, 0)
+                for r in range(height):
+                    finish(sums[r], multiplier[column:end], shift, zero_point, low, high, y[row + r, column:end])
         column += width
-
-
-@device
-def finish(sums: Array, multiplier: Array, shift: int, zero_point: int, low: int, high: int, y: Array) -> None:
-    """Rescale s32 `sums` per column into the codes `y`."""
-    for c in range(len(y)):
-        y[c] = clip(rescale(sums[c], multiplier[c], shift) + np.int64(zero_point), low, high)

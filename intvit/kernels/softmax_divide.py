@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import clip, rescale
+from intvit.kernels.integer import clip, finish_high_half, fits_high_half, rescale
 from intvit.kernels.jit import device, kernel
 
 Array = NDArray[Any]
@@ -32,5 +32,10 @@ def softmax_divide(
 def divide_row(x: Array, factor: int, shift: int, zero_point: int, low: int, high: int, y: Array) -> None:
     """Rescale one row by an s32 `factor`."""
     narrow = np.int32(factor)
-    for c in range(len(y)):
-        y[c] = clip(rescale(x[c], narrow, shift) + np.int64(zero_point), low, high)
+    if fits_high_half(shift, zero_point, low, high):
+        half = np.int64(1) << np.int64(shift - 1)
+        for c in range(len(y)):
+            y[c] = finish_high_half(np.int64(x[c]) * np.int64(narrow) + half, shift, zero_point, low, high)
+    else:
+        for c in range(len(y)):
+            y[c] = clip(rescale(x[c], narrow, shift) + np.int64(zero_point), low, high)

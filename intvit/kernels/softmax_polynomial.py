@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.kernels.integer import shift_left, shift_right
 from intvit.kernels.jit import device, kernel
 from intvit.kernels.softmax_exp import distances, total
 
@@ -44,9 +45,8 @@ def exponentials(distance: Array, coefficients: Array, e: Array) -> None:
     c0, c1, c2, c3 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     for c in range(len(e)):
         f = np.int32(distance[c] & np.int32(FRACTION))
-        down = np.int32((distance[c] >> np.int32(FRACTION_BITS)) + VALUE_BITS)
-        h = np.int32(np.int32(c3 * f) >> np.int32(FRACTION_BITS)) + c2
-        h = np.int32(np.int32(h * f) >> np.int32(FRACTION_BITS)) + c1
-        h = np.int32(np.int32(h * f) >> np.int32(FRACTION_BITS)) + c0
-        half = np.int32(np.int32(1) << np.int32(down - 1))
-        e[c] = np.int32(np.int32(h + half) >> down)
+        down = np.int32(shift_right(distance[c], FRACTION_BITS) + np.int32(VALUE_BITS))
+        h = np.int32(shift_right(np.int32(c3 * f), FRACTION_BITS) + c2)
+        h = np.int32(shift_right(np.int32(h * f), FRACTION_BITS) + c1)
+        h = np.int32(shift_right(np.int32(h * f), FRACTION_BITS) + c0)
+        e[c] = shift_right(np.int32(h + shift_left(1, np.int32(down - 1))), down)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.jit import device
 from intvit.kernels.simd import Level
-from intvit.kernels.vnni import LANES, ROWS, VECTORS, vnni_tile
+from intvit.kernels.vnni import LANES, ROWS, VECTORS, codes_tile, sums_tile
 
 Array = NDArray[Any]
 
@@ -86,7 +86,7 @@ def _vnni(
     x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
     packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
 ) -> None:  # fmt: skip
-    vnni_tile(
+    sums_tile(
         np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
         np.int64(packed.ctypes.data + column * depth), np.int64(depth >> 2), np.int64(bias.ctypes.data + 4 * column),
         np.int64(out.ctypes.data + out_row * out.strides[0] + 4 * out_column), np.int64(out.strides[0]),
@@ -120,3 +120,39 @@ def _add_four(codes: Array, k: int, mask: int, weights: Array, sums: Array) -> N
         low = np.int32(x0 * np.int32(w0[c])) + np.int32(x1 * np.int32(w1[c]))
         high = np.int32(x2 * np.int32(w2[c])) + np.int32(x3 * np.int32(w3[c]))
         sums[c] = np.int32(sums[c] + low + high)
+
+
+def code_tile(*arguments: Any) -> None:
+    """Compute a tile as `dot_tile` does, rescale it in registers and store its codes into `y` at `row`, `column`.
+
+    Only for int8 `packed` and `y` of at most 16 bits, and where `intvit.kernels.integer.fits_high_half` holds.
+    """
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(code_tile)
+def _code_tile(
+    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
+    multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
+) -> Callable[..., None]:  # fmt: skip
+    bits = y.dtype.bitwidth
+
+    def store(
+        x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
+        multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
+    ) -> None:  # fmt: skip
+        codes_tile(
+            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
+            np.int64(packed.ctypes.data + column * depth), np.int64(depth >> 2), np.int64(bias.ctypes.data + 4 * column),
+            np.int64(multiplier.ctypes.data + 4 * column), np.int64(shift), np.int64(zero_point), np.int64(low),
+            np.int64(high), np.int64(y.ctypes.data + row * y.strides[0] + column * y.strides[1]), np.int64(y.strides[0]),
+            bits, np.int64(rows), np.int64(width // LANES),
+        )  # fmt: skip
+
+    def refuse(
+        x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
+        multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
+    ) -> None:  # fmt: skip
+        pass
+
+    return store if packed.dtype.bitwidth == 8 and bits <= 16 else refuse

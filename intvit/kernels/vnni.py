@@ -17,16 +17,12 @@ ROWS, LANES, VECTORS = 6, 16, 4
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _SUMS, _BYTES = ir.VectorType(_I32, LANES), ir.VectorType(_I8, 4 * LANES)
+_PRODUCTS = ir.VectorType(_I64, LANES // 2)
 _DOT = "llvm.x86.avx512.vpdpbusd.512"
 
 
-def _typed_tile(_context: Any, *arguments: Any) -> Any:
-    return types.void(*(types.int64 for _ in arguments)), _emit_tile
-
-
-def _emit_tile(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-    """Emit a switch over the tile's shape, with one loop nest for each."""
-    *operands, rows, vectors = arguments
+def _emit_tile(context: Any, builder: Any, operands: list[Any], rows: Any, vectors: Any, emit_end: Any) -> Any:
+    """Emit a switch over the tile's shape, with one loop for each; `emit_end` stores what the loop leaves."""
     done = builder.append_basic_block("tile.done")
     shape = builder.add(builder.mul(rows, _I64(VECTORS + 1)), vectors)
     switch = builder.switch(shape, done)
@@ -35,28 +31,28 @@ def _emit_tile(context: Any, builder: Any, _signature: Any, arguments: Any) -> A
             block = builder.append_basic_block(f"tile.{r}x{v}")
             switch.add_case(_I64(r * (VECTORS + 1) + v), block)
             builder.position_at_end(block)
-            _emit_shape(builder, operands, r, v)
+            emit_end(_emit_sums(builder, operands, r, v))
             builder.branch(done)
     builder.position_at_end(done)
     return context.get_dummy_value()
 
 
-def _emit_shape(builder: Any, operands: list[Any], rows: int, vectors: int) -> None:
-    """Emit `out[r] = bias + sum over k of (x[r, k] ^ flip) * packed[k]` for one tile shape."""
-    x, x_stride, flip, packed, quads, bias, out, out_stride = operands
+def _emit_sums(builder: Any, operands: list[Any], rows: int, vectors: int) -> list[list[Any]]:
+    """Emit `bias + sum over k of (x[r, k] ^ flip) * packed[k]` for one tile shape; return vectors of sums by row."""
+    x, x_stride, flip, packed, quads, bias = operands
     x_rows = [builder.add(x, builder.mul(x_stride, _I64(r))) for r in range(rows)]
-    starts = [_load(builder, builder.add(bias, _I64(4 * LANES * v)), _SUMS, 4) for v in range(vectors)]
+    starts = [_load(builder, _at(builder, bias, 4 * v), _SUMS, 4) for v in range(vectors)]
     flips = _repeat(builder, builder.trunc(flip, _I32))
     dot = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_SUMS, [_SUMS, _BYTES, _BYTES]), _DOT)
 
     before, loop = builder.block, builder.append_basic_block("tile.k")
-    after = builder.append_basic_block("tile.store")
+    after = builder.append_basic_block("tile.end")
     builder.branch(loop)
     builder.position_at_end(loop)
     k = builder.phi(_I64)
     sums = [[builder.phi(_SUMS) for _ in range(vectors)] for _ in range(rows)]
     weights_at = builder.add(packed, builder.mul(k, _I64(4 * LANES * vectors)))
-    weights = [_load(builder, builder.add(weights_at, _I64(4 * LANES * v)), _BYTES, 64) for v in range(vectors)]
+    weights = [_load(builder, _at(builder, weights_at, 4 * v), _BYTES, 64) for v in range(vectors)]
     updated = []
     for r in range(rows):
         quad = _load(builder, builder.add(x_rows[r], builder.mul(k, _I64(4))), _I32, 1)
@@ -72,16 +68,45 @@ def _emit_shape(builder: Any, operands: list[Any], rows: int, vectors: int) -> N
             sums[r][v].add_incoming(starts[v], before)
             sums[r][v].add_incoming(updated[r][v], loop)
     builder.position_at_end(after)
-    for r in range(rows):
-        row = builder.add(out, builder.mul(out_stride, _I64(r)))
-        for v in range(vectors):
-            _store(builder, updated[r][v], builder.add(row, _I64(4 * LANES * v)))
+    return updated
 
 
-def _repeat(builder: Any, value: Any) -> Any:
-    """Return an int32 in every lane of a vector."""
-    one = builder.insert_element(ir.Constant(_SUMS, ir.Undefined), value, _I32(0))
-    return builder.shuffle_vector(one, ir.Constant(_SUMS, ir.Undefined), ir.Constant(_SUMS, [0] * LANES))
+def _emit_codes(builder: Any, numbers: list[Any], sums: list[list[Any]], element: Any) -> None:
+    """Emit the rescale of all sums, the clip, and the store as `element`; only the product's high half matters."""
+    multiplier, shift, zero_point, low, high, y, y_stride = numbers
+    half = _repeat(builder, builder.shl(_I64(1), builder.sub(shift, _I64(1))), _PRODUCTS)
+    down = _repeat(builder, builder.trunc(builder.sub(shift, _I64(32)), _I32))
+    zero_points, lows, highs = (_repeat(builder, builder.trunc(n, _I32)) for n in (zero_point, low, high))
+    high_halves = ir.Constant(_SUMS, [(i | 1) + LANES * (i % 2) for i in range(LANES)])
+    for v in range(len(sums[0])):
+        factors = _split(builder, _load(builder, _at(builder, multiplier, 4 * v), _SUMS, 4))
+        for r, row in enumerate(sums):
+            even, odd = (
+                builder.bitcast(builder.add(builder.mul(s, f), half), _SUMS)
+                for s, f in zip(_split(builder, row[v]), factors, strict=True)
+            )
+            scaled = builder.add(builder.ashr(builder.shuffle_vector(even, odd, high_halves), down), zero_points)
+            raised = builder.select(builder.icmp_signed("<", scaled, lows), lows, scaled)
+            clipped = builder.select(builder.icmp_signed(">", raised, highs), highs, raised)
+            codes = clipped if element == _I32 else builder.trunc(clipped, ir.VectorType(element, LANES))
+            _store(builder, codes, _at(builder, builder.add(y, builder.mul(y_stride, _I64(r))), element.width // 8 * v))
+
+
+def _split(builder: Any, values: Any) -> tuple[Any, Any]:
+    """Return the even and the odd int32 lanes as int64."""
+    pairs, upper = builder.bitcast(values, _PRODUCTS), ir.Constant(_PRODUCTS, [32] * (LANES // 2))
+    return builder.ashr(builder.shl(pairs, upper), upper), builder.ashr(pairs, upper)
+
+
+def _at(builder: Any, address: Any, bytes_per_lane: int) -> Any:
+    return builder.add(address, _I64(LANES * bytes_per_lane))
+
+
+def _repeat(builder: Any, value: Any, kind: Any = _SUMS) -> Any:
+    """Return a scalar in every lane of a vector."""
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
+    lanes = ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count)
+    return builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), lanes)
 
 
 def _load(builder: Any, address: Any, kind: Any, align: int) -> Any:
@@ -91,12 +116,48 @@ def _load(builder: Any, address: Any, kind: Any, align: int) -> Any:
 
 
 def _store(builder: Any, value: Any, address: Any) -> None:
-    builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 4
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
 
 
-vnni_tile = intrinsic(
-    lambda typing, x, x_stride, flip, packed, quads, bias, out, out_stride, rows, vectors: _typed_tile(
-        typing, x, x_stride, flip, packed, quads, bias, out, out_stride, rows, vectors
-    )
-)
-"""Compute one tile: addresses and byte strides as int64; `quads` is depth / 4, at least 1; `flip` is XORed to each 4 bytes of x."""
+def _sums_tile(_typing: Any, x, x_stride, flip, packed, quads, bias, out, out_stride, rows, vectors) -> Any:  # type: ignore[no-untyped-def]  # noqa: ANN001, E501
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        *operands, out, out_stride, rows, vectors = arguments
+
+        def end(sums: list[list[Any]]) -> None:
+            for r, row in enumerate(sums):
+                for v, vector in enumerate(row):
+                    _store(builder, vector, _at(builder, builder.add(out, builder.mul(out_stride, _I64(r))), 4 * v))
+
+        return _emit_tile(context, builder, operands, rows, vectors, end)
+
+    return types.void(*[types.int64] * 10), emit
+
+
+def _codes_tile(  # type: ignore[no-untyped-def]
+    _typing: Any, x, x_stride, flip, packed, quads, bias,  # noqa: ANN001
+    multiplier, shift, zero_point, low, high, y, y_stride, bits, rows, vectors,  # noqa: ANN001
+) -> Any:  # fmt: skip
+    element = ir.IntType(bits.literal_value)
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        operands, numbers, (_, rows, vectors) = arguments[:6], arguments[6:13], arguments[13:]
+
+        def end(sums: list[list[Any]]) -> None:
+            _emit_codes(builder, numbers, sums, element)
+
+        return _emit_tile(context, builder, operands, rows, vectors, end)
+
+    return types.void(*[types.int64] * 13, bits, types.int64, types.int64), emit
+
+
+sums_tile = intrinsic(_sums_tile)
+"""Store a tile of s32 sums.
+
+Addresses and byte strides are int64; `quads` is depth / 4, at least 1; `flip` is XORed to each 4 bytes of x.
+"""
+
+codes_tile = intrinsic(prefer_literal=True)(_codes_tile)
+"""Store a tile of `clip(rescale(sums, multiplier, shift) + zero_point)` as integers of `bits` bits, a literal.
+
+Needs `intvit.kernels.integer.fits_high_half`; `multiplier` holds one s32 for every column of the panel.
+"""

@@ -26,6 +26,7 @@ from intvit.quantize.linear_layers import linear_layers
 from intvit.quantize.lower import lower
 from intvit.quantize.lower.context import Context
 from intvit.quantize.recipe import Recipe, find_recipe
+from intvit.quantize.select import select_spreads
 from intvit.quantize.sites import find_sites
 from intvit.runtime.reference import trace_reference
 
@@ -76,6 +77,9 @@ def quantize(
         model, sites, pixels, normalize, (lambda done, total: progress("calibrate", done, total)) if progress else None
     )
     context = Context(graph, layers, sites, statistics, recipe)
+    context.spreads = select_spreads(
+        context, model, pixels, normalize, (lambda done, total: progress("select", done, total)) if progress else None
+    )
     integer, scales = lower(context, preprocess)
     for text in context.warnings if warn else ():
         assert warn is not None

@@ -76,18 +76,22 @@ def calibrate(
     return result
 
 
-def float_session(model: CanonicalModel, outputs: Sequence[str] = (), threads: int = 0) -> Any:
+def float_session(model: CanonicalModel, outputs: Sequence[str] = ()) -> Any:  # noqa: ANN401
     """Return an ONNX Runtime session on the canonical float model, with more values as outputs."""
-    import onnxruntime
-
     proto = model.to_proto()
     present = {value.name for value in proto.graph.output}
     for name in outputs:
         if name not in present:
             proto.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    return open_session(proto)
+
+
+def open_session(proto: onnx.ModelProto) -> Any:  # noqa: ANN401
+    """Return an ONNX Runtime session on the CPU."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

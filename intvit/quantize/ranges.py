@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import IntType
+from intvit.numerics import U8, IntType
+from intvit.quantize.recipe import Spread
 
 Array = NDArray[Any]
 HEADROOM = 1.5
@@ -20,32 +21,53 @@ def stream_scale(low: Array, high: Array, dtype: IntType) -> float:
     return top * HEADROOM / dtype.high
 
 
-def asymmetric(low: Array, high: Array, dtype: IntType, strength: float, clip: float) -> tuple[Array, Array]:
-    """Return per-channel scales and whole zero points that map `[clip low, clip high]` around its centre onto the type.
+def asymmetric(low: Array, high: Array, spread: Spread) -> tuple[Array, Array]:
+    """Return u8 scales and whole zero points that put the middle of every channel's range at the middle of the codes.
 
     Args:
         low: smallest value of each channel [C].
         high: largest value of each channel [C].
-        dtype: the 8-bit type.
-        strength: 0 gives all channels one scale and one zero point, 1 gives each its own; between, the width is
-            `width_c^strength * widest^(1 - strength)`.
-        clip: share of the range that is kept.
+        spread: how the scales follow the ranges.
+
+    Returns:
+        Scales and zero points, float64 [C].
     """
-    if strength == 0:
+    if spread.strength == 0:
         low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-    width = np.maximum(high - low, 1e-6 * max(float((high - low).max()), 1e-6))
-    width = width**strength * width.max() ** (1 - strength)
-    steps = dtype.high - dtype.low
-    scale = clip * width / steps
-    centre = (low + high) / 2
-    return scale, np.floor((dtype.low + dtype.high + 1) / 2 - centre / scale + 0.5)
+    scale = spread_scales(high - low, spread) / U8.high
+    middle = (U8.high + 1) // 2
+    return scale, np.floor(middle - (low + high) / 2 / scale + 0.5)
 
 
-def symmetric(magnitude: Array, groups: Array, dtype: IntType, clip: float) -> Array:
-    """Return per-channel scales, equal within a group, that map `clip` times the group's magnitude to the type's top."""
+def from_common_low(low: Array, high: Array, spread: Spread) -> tuple[Array, Array]:
+    """Return u8 scales and the one zero point for channels that share a lowest value, as GELU's outputs do.
+
+    Args:
+        low: smallest value of each channel [C]; the smallest of all counts.
+        high: largest value of each channel [C].
+        spread: how the scales follow the ranges.
+
+    Returns:
+        Scales and zero points (all equal), float64 [C].
+    """
+    bottom = min(float(low.min()), 0.0)
+    scale = spread_scales(np.maximum(high, 0.0) - bottom, spread) / U8.high
+    zero_point = min(float(np.floor(-bottom / scale.min() + 0.5)), float(U8.high // 2))
+    return scale, np.full_like(scale, zero_point)
+
+
+def spread_scales(width: Array, spread: Spread) -> Array:
+    """Return `margin * width^strength * widest^(1 - strength)`, never zero."""
+    widest = max(float(width.max()), 1e-6)
+    width = np.maximum(width, 1e-6 * widest)
+    return spread.margin * width**spread.strength * widest ** (1 - spread.strength)
+
+
+def tied_magnitudes(magnitude: Array, groups: Array) -> Array:
+    """Return, for every channel, the largest magnitude in its group."""
     top = np.zeros(int(groups.max()) + 1)
     np.maximum.at(top, groups, magnitude)
-    return np.maximum(top, 1e-9)[groups] * clip / dtype.high
+    return np.maximum(top, 1e-9)[groups]
 
 
 def encode(real: Array, scale: Array, zero_point: Array, dtype: IntType) -> Array:

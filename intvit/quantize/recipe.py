@@ -9,6 +9,19 @@ from intvit.errors import UsageError
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How per-channel scales follow the calibrated ranges: `scale_c ~ margin * width_c^strength * widest^(1 - strength)`.
+
+    Attributes:
+        strength: 0 gives all channels one scale, 1 gives each its own.
+        margin: how much wider than calibrated the range is made, for images that calibration did not see.
+    """
+
+    strength: float
+    margin: float
+
+
+@dataclass(frozen=True)
 class Recipe:
     """The choices of a conversion.
 
@@ -16,10 +29,15 @@ class Recipe:
         name: what `--recipe` takes.
         softmax: `polynomial` (shift and polynomial) or `table`.
         gelu: `polynomial` or `table`.
-        strengths: candidates for how far a per-channel scale follows its channel's range: 0 is per-tensor, 1 is fully
-            per-channel. Each site takes the one with the smallest measured output error.
-        clips: candidates for the share of the calibrated range that is kept.
-        per_head: whether each head's attention output has its own scale.
+        norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
+        few_rows: spread of sites of which calibration saw fewer than four rows for each channel, such as the class token
+            before the head: their per-channel ranges are uncertain.
+        query_key: margin of queries and keys, which have one scale a head.
+        value: spread of the values; the attention output inherits it.
+        attention: margin of the attention output.
+        gelu_candidates: spreads tried for every GELU output; each site takes the one with the smallest error of the logits on
+            calibration images that its ranges were not taken from. One candidate is taken without trying.
+        selection_images: how many images of each half judge the candidates.
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
         correct_bias: move the mean output error of a linear layer into its bias.
     """
@@ -27,26 +45,53 @@ class Recipe:
     name: str
     softmax: str = "polynomial"
     gelu: str = "polynomial"
-    strengths: tuple[float, ...] = (1.0,)
-    gelu_strengths: tuple[float, ...] = (0.25,)
-    margin: float = 1.1
-    gelu_margin: float = 1.15
-    clips: tuple[float, ...] = (1.0,)
-    per_head: bool = True
+    norm: Spread = Spread(0.75, 1.1)
+    few_rows: Spread = Spread(0.5, 1.25)
+    query_key: float = 1.15
+    value: Spread = Spread(0.5, 1.15)
+    attention: float = 1.1
+    gelu_candidates: tuple[Spread, ...] = (
+        Spread(0.0, 0.85),
+        Spread(0.0, 1.0),
+        Spread(0.25, 0.85),
+        Spread(0.25, 1.0),
+        Spread(0.5, 1.0),
+        Spread(0.75, 1.0),
+    )
+    selection_images: int = 24
     compensate_weights: bool = True
     correct_bias: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """Return the choices as JSON-ready values without floats."""
-        return {k: [str(x) for x in v] if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """Return the choices as JSON-ready values, numbers with a fraction as text."""
+        return _without_floats(asdict(self))
 
 
+def _without_floats(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {k: _without_floats(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_floats(v) for v in value]
+    return repr(value) if isinstance(value, float) else value
+
+
+_PLAIN = Spread(0.0, 1.0)
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
     "tables": Recipe("tables", softmax="table", gelu="table"),
-    "minmax": Recipe("minmax", strengths=(0.0,), clips=(1.0,), compensate_weights=False, correct_bias=False),
+    "minmax": Recipe(
+        "minmax",
+        norm=_PLAIN,
+        few_rows=_PLAIN,
+        query_key=1.0,
+        value=_PLAIN,
+        attention=1.0,
+        gelu_candidates=(_PLAIN,),
+        compensate_weights=False,
+        correct_bias=False,
+    ),
 }
-"""The recipes by name."""
+"""The recipes by name: the default, the same with look-up tables, and plain per-tensor minimum and maximum to compare with."""
 
 
 def find_recipe(name: str) -> Recipe:

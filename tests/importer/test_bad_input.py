@@ -12,7 +12,9 @@ from intvit.errors import InputFileError, IntvitError, ResourceLimitError, Unsup
 from intvit.importer import import_onnx
 
 
-def refused(model: onnx.ModelProto | bytes | Path, kind: type[IntvitError], *texts: str) -> IntvitError:
+def refused(
+    model: onnx.ModelProto | bytes | Path, kind: type[IntvitError] | tuple[type[IntvitError], ...], *texts: str
+) -> IntvitError:
     source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
     with pytest.raises(kind) as caught:
         import_onnx(source)
@@ -164,3 +166,29 @@ def test_inconsistent_shapes() -> None:
 def _without_inference(model: onnx.ModelProto) -> onnx.ModelProto:
     del model.graph.value_info[:]
     return model
+
+
+def test_reshape_that_can_not_be() -> None:
+    model = small_model()
+    target = next(t for t in model.graph.initializer if t.name == model.graph.node[1].input[1])
+    target.CopyFrom(numpy_helper.from_array(np.array([1, 24, 7], np.int64), target.name))
+    refused(model, (InputFileError, UnsupportedModelError))
+
+
+def test_outputs_that_are_not_finite() -> None:
+    model = small_model()
+    weight = next(t for t in model.graph.initializer if t.name == "heads.0.weight")
+    weight.CopyFrom(numpy_helper.from_array(np.full((10, 24), 3e38, np.float32), weight.name))
+    refused(model, InputFileError, "output", "not finite")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_bytes_never_end_in_a_traceback(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    data = bytearray((EXPORTS / "timm_dynamo20.onnx").read_bytes())
+    for position in rng.integers(0, 12000, size=3):
+        data[position] = rng.integers(0, 256)
+    try:
+        import_onnx(bytes(data))
+    except IntvitError as error:
+        assert "the importer failed" not in error.message

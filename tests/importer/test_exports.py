@@ -108,6 +108,7 @@ def _at_batch(dim: int | str, batch: int) -> int:
         ("timm_dynamo23", "attention", 2),
         ("timm_torchscript17", "split", 2),
         ("timm_unfused_torchscript11", "flattened_softmax", 2),
+        ("torchvision_dynamo18", "flattened_linear", 2),
     ],
 )
 def test_says_which_spelling_it_saw(name: str, rule: str, count: int) -> None:

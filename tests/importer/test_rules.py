@@ -108,10 +108,6 @@ ONE_NODE = {
     "matmul": ("MatMul", "y = MatMul (x, w)"),
     "matmul_transposed": ("MatMul", "v = Transpose <perm = [1, 0]> (wt) y = MatMul (x, v)"),
     "softmax": ("Softmax", "y = Softmax <axis = 2> (x)"),
-    "gather_range": ("Slice", "i = Constant <value_ints = [1, 2]> () y = Gather <axis = 1> (x, i)"),
-    "slice_negative": ("Slice", """
-        s = Constant <value_ints = [-3]> () e = Constant <value_ints = [9223372036854775807]> ()
-        a = Constant <value_ints = [-2]> () y = Slice (x, s, e, a)"""),
     "global_average_pool": ("ReduceMean", "y = GlobalAveragePool (patches)"),
     "token_average": ("ReduceMean", "y = ReduceMean <axes = [-2], keepdims = 0> (x)"),
     "squeeze_unsqueeze": ("Softmax", """
@@ -132,16 +128,21 @@ def test_becomes_one_node(name: str) -> None:
 
 
 SEVERAL_NODES = {
-    "gemm": (["Slice", "Reshape", "MatMul", "Add"], """
-        i = Constant <value_int = -1> () r = Gather <axis = 1> (x, i)
+    "gemm": (["Concat", "Slice", "Reshape", "MatMul", "Add"], """
+        xx = Concat <axis = 1> (x, x) i = Constant <value_int = -1> () r = Gather <axis = 1> (xx, i)
         y = Gemm <alpha = 0.5, beta = 2.0, transB = 1> (r, wt, b8)"""),
+    "gather_range": (["Concat", "Slice"], """
+        xx = Concat <axis = 1> (x, x) i = Constant <value_ints = [1, 2]> () y = Gather <axis = 1> (xx, i)"""),
+    "slice_negative": (["Concat", "Slice"], """
+        s = Constant <value_ints = [-3]> () e = Constant <value_ints = [9223372036854775807]> ()
+        xx = Concat <axis = 1> (x, x) a = Constant <value_ints = [-2]> () y = Slice (xx, s, e, a)"""),
     "split": (["Slice", "Slice", "Slice", "Concat"], """
         s = Constant <value_ints = [3, 4, 5]> () p, q, r = Split <axis = -1> (x, s)
         k = Constant <value_ints = [-1]> () e = Constant <value_ints = [100]> () t = Slice (r, k, e, k)
         y = Concat <axis = -1> (p, t)"""),
-    "slice_two_axes": (["Slice", "Slice"], """
-        s = Constant <value_ints = [1, 2]> () e = Constant <value_ints = [3, -1]> ()
-        a = Constant <value_ints = [1, 2]> () y = Slice (x, s, e, a)"""),
+    "slice_two_axes": (["Concat", "Slice", "Slice"], """
+        s = Constant <value_ints = [1, 2]> () e = Constant <value_ints = [3, -1]> () xx = Concat <axis = 1> (x, x)
+        a = Constant <value_ints = [1, 2]> () y = Slice (xx, s, e, a)"""),
     "class_token": (["Expand", "Concat", "Add"], """
         f = Shape (x) i = Constant <value_ints = [0]> () n = Gather (f, i) r = Constant <value_ints = [-1, -1]> ()
         d = Concat <axis = 0> (n, r) five = Constant <value_ints = [3]> () ones = ConstantOfShape (five)

@@ -3,7 +3,17 @@
 import numpy as np
 import onnx_ir as ir
 
-from intvit.importer.rewrite import Editor, Rule, dims_of, floats_of, input_of, known_dims, name_of
+from intvit.importer.rewrite import (
+    Editor,
+    Rule,
+    dims_of,
+    floats_of,
+    input_of,
+    known_dims,
+    name_of,
+    only_user,
+    produced_by,
+)
 
 
 def _gemm(editor: Editor, node: ir.Node) -> bool:
@@ -39,6 +49,28 @@ def _flat_weight(editor: Editor, node: ir.Node) -> bool:
     return True
 
 
+def _flat_linear(editor: Editor, node: ir.Node) -> bool:
+    """A linear layer on flattened rows, which are restored after it, can have them restored before it."""
+    before, weight = produced_by(node.inputs[0], "Reshape"), floats_of(node.inputs[1])
+    flat, user = dims_of(node.inputs[0]), only_user(node.outputs[0])
+    if before is None or weight is None or weight.ndim != 2 or flat is None or user is None:
+        return False
+    bias = floats_of(user.inputs[1]) if user.op_type == "Add" else None
+    has_bias = bias is not None and bias.ndim <= 1
+    after = only_user(user.outputs[0]) if has_bias else user
+    dims = None if after is None or after.op_type != "Reshape" else dims_of(after.outputs[0])
+    if after is None or dims is None or len(dims) <= len(flat) or dims[-1] != weight.shape[1]:
+        return False
+    rows = (*dims[:-1], weight.shape[0])
+    target = editor.integers(rows, f"{node.name}_rows")
+    source = editor.emit("Reshape", [before.inputs[0], target], rows, at=node, name="reshape")
+    out = editor.emit("MatMul", [source, node.inputs[1]], dims, at=node)
+    if has_bias:
+        out = editor.emit("Add", [out, user.inputs[1]], dims, at=user)
+    editor.supersede(after.outputs[0], out)
+    return True
+
+
 def _conv(editor: Editor, node: ir.Node) -> bool:
     """Spell out the bias and every attribute of a two-dimensional convolution."""
     source, kernel, dims = node.inputs[0], floats_of(node.inputs[1]), dims_of(node.outputs[0])
@@ -67,5 +99,6 @@ def _conv(editor: Editor, node: ir.Node) -> bool:
 LINEAR_RULES = (
     Rule("gemm", ("Gemm",), _gemm),
     Rule("matmul_weight_with_leading_ones", ("MatMul",), _flat_weight),
+    Rule("flattened_linear", ("MatMul",), _flat_linear),
     Rule("conv", ("Conv",), _conv),
 )

@@ -24,7 +24,8 @@ Array = NDArray[Any]
 TABLE_ENTRIES = 4096
 TABLE_STEPS = 512
 """Entries of the exponential's table for each factor of e."""
-ONE_SCALE = np.ones((1,))
+MAX_GAIN = 64.0
+"""The most by which the attention output's codes are finer than the values' codes."""
 
 
 def lower_matmul(context: Context, node: FloatNode) -> None:
@@ -89,10 +90,8 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: str, value
     bottom, top = np.full(head.max() + 1, np.inf), np.full(head.max() + 1, -np.inf)
     np.minimum.at(bottom, head, low)
     np.maximum.at(top, head, high)
-    reach = np.maximum(np.maximum(-bottom, top), 1e-3)
-    alpha = np.minimum(127.0 / reach, 64.0)
-    if not context.recipe.per_head:
-        alpha = np.full_like(alpha, alpha.min())
+    reach = np.maximum(np.maximum(-bottom, top), 1e-3) * context.recipe.attention
+    alpha = np.minimum(U8.high / 2 / reach, MAX_GAIN)
     beta = 128
     encoding = context.site_encoding(site, U8, scale / alpha[head], beta + alpha[head] * zero)
     numerators, shift = _numerators(alpha)

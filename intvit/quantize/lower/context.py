@@ -19,7 +19,7 @@ from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.linear_layers import LinearLayer
-from intvit.quantize.recipe import Recipe
+from intvit.quantize.recipe import Recipe, Spread
 from intvit.quantize.sites import Site
 
 Array = NDArray[Any]
@@ -55,6 +55,7 @@ class Context:
         builder: the integer graph so far.
         values: lowered values by float value name.
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
+        spreads: the selected spread of GELU outputs.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -67,6 +68,7 @@ class Context:
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     values: dict[str, Lowered] = field(default_factory=dict)
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    spreads: dict[str, Spread] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

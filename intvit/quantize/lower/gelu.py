@@ -24,7 +24,7 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     """Lower `Gelu`; the tanh spelling differs from the exact one by at most 5e-4 and gets the same operator."""
     source = context.values[node.inputs[0]]
     fraction_bits = round(-math.log2(float(source.encoding.scale.reshape(-1)[0])))
-    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]), one_zero_point=True)
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     gains = [Fraction(1, 1 << VALUE_BITS) / Fraction(float(s)) for s in encoding.scale.reshape(-1)]
     multipliers, shift = common_shift(gains)
     multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32))

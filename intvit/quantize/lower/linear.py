@@ -14,7 +14,7 @@ from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.ranges import decode, encode, stream_scale
-from intvit.quantize.search import choose_linear_input, choose_matmul_operand, site_rows
+from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, site_rows
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
 from intvit.quantize.weights import compensated_weights, round_weights
@@ -105,7 +105,7 @@ def _integer_weights(context: Context, layer: LinearLayer, scale: Array, zero_po
         return codes, steps, layer.bias / steps - zero_point @ codes
     real, seen = rows
     units = seen - zero_point
-    compensate = context.recipe.compensate_weights and len(units) > 1
+    compensate = context.recipe.compensate_weights and len(units) >= 2 * len(folded)
     codes, steps = compensated_weights(folded, units) if compensate else round_weights(folded)
     bias = layer.bias / steps - zero_point @ codes
     if context.recipe.correct_bias:
@@ -127,16 +127,16 @@ def _sample_rows(context: Context, layer: LinearLayer, scale: Array, zero_point:
     return real * factor, seen
 
 
-def output_encoding(context: Context, value: str, rank: int, one_zero_point: bool = False) -> Encoding:
+def output_encoding(context: Context, value: str, rank: int) -> Encoding:
     """Choose how a site is stored, by what it is used for."""
     site = context.sites[value]
     statistics = context.statistics[value]
     if site.kind == UseKind.LINEAR:
-        choice = choose_linear_input(context, site, one_zero_point)
+        choice = choose_linear_input(context.recipe, site, statistics, context.spreads.get(value))
         context.note_error(site, choice.error)
         return context.site_encoding(site, U8, choice.scale, choice.zero_point)
     if site.kind == UseKind.MATMUL:
-        choice = choose_matmul_operand(context, site, free_zero_points(context, site))
+        choice = choose_matmul_operand(context, site, statistics)
         context.note_error(site, choice.error)
         return context.site_encoding(site, S8, choice.scale, choice.zero_point)
     if site.kind == UseKind.OUTPUT:
@@ -147,25 +147,3 @@ def output_encoding(context: Context, value: str, rank: int, one_zero_point: boo
         bits = int(np.floor(-np.log2(scale)))
         scale = 2.0 ** -max(0, min(GELU_FRACTION_BITS, bits))
     return per_tensor(S16, scale, rank)
-
-
-def free_zero_points(context: Context, site: Site) -> Array:
-    """Return, for every channel, whether a zero point costs nothing.
-
-    In q k^T a zero point of k adds the same to a whole row, which softmax ignores; in softmax(..) v a zero point of v adds a
-    constant, because a row of softmax sums to one, and the next bias takes it.
-    """
-    free = np.ones(site.channels, bool)
-    for use in site.uses:
-        right = use.kind == UseKind.MATMUL and use.node is not None and use.index == 1
-        if not (right and use.node is not None and _absorbs_zero_point(context, use.node.output, use.node.inputs[0])):
-            free[np.unique(site.arriving(use))] = False
-    return free
-
-
-def _absorbs_zero_point(context: Context, product: str, left: str) -> bool:
-    from_softmax = any(node.output == left and node.op == "Softmax" for node in context.graph.nodes)
-    if from_softmax:
-        site = context.sites.get(product)
-        return site is not None and site.kind == UseKind.LINEAR
-    return product not in context.sites

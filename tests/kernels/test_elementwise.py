@@ -1,0 +1,127 @@
+"""The operators that work row by row or element by element, against their references."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from single_op import ALL_TYPES, assert_equals_reference, claims_hold, full_range, random_codes
+
+from intvit import ops
+from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
+
+SEEDS = st.integers(0, 1 << 20)
+SHIFTS = st.sampled_from([2, 15, 31, 32, 33, 34, 45, 60])
+ROWS, CHANNELS = st.integers(1, 9), st.integers(1, 70)
+QUICK = settings(max_examples=60, deadline=None)
+
+
+@given(SEEDS, st.sampled_from([(np.int16, np.int16), (np.uint8, np.int8), (np.int32, np.int16), (np.int8, np.int8)]),
+       st.sampled_from(ALL_TYPES), SHIFTS, st.sampled_from(["same", "row", "scalar", "outer"]))  # fmt: skip
+@QUICK
+def test_add(seed, kinds, to, shift, broadcast):
+    rng = np.random.default_rng(seed)
+    shapes = {"same": [(3, 21)] * 2, "row": [(3, 21), (21,)], "scalar": [(3, 21), (1, 1)], "outer": [(3, 1), (1, 21)]}
+    a, b = (random_codes(rng, shape, kind) for shape, kind in zip(shapes[broadcast], kinds))
+    m_a, m_b = (int(m) for m in rng.integers(0, 1 << 30, 2))
+    op = ops.Add(multiplier_a=m_a, multiplier_b=m_b, shift=shift, **full_range(to, zero_point=-5))
+    assert_equals_reference(op, [a, b])
+    assert_equals_reference(op, [a], [b])
+
+
+@given(SEEDS, st.sampled_from([np.uint8, np.int16, np.int32]), st.sampled_from(ALL_TYPES), SHIFTS,
+       st.sampled_from([(1,), (17,), (1, 1, 17), (2, 1, 1), (2, 3, 17)]))  # fmt: skip
+@QUICK
+def test_requantize(seed, kind, to, shift, factors):
+    rng = np.random.default_rng(seed)
+    x, multiplier = random_codes(rng, (2, 3, 17), kind), random_codes(rng, factors, np.int32, 0, 1 << 30)
+    op = ops.Requantize(shift=shift, input_zero_point=77, **full_range(to, zero_point=3))
+    assert_equals_reference(op, [x], [multiplier])
+
+
+@given(SEEDS, st.sampled_from([np.uint8, np.int16]), st.sampled_from([(1,), (0, 1), (2,), (0, 2), (0, 1, 2)]), SHIFTS)
+@QUICK
+def test_mean(seed, kind, axes, shift):
+    rng = np.random.default_rng(seed)
+    x = random_codes(rng, (3, 37, 19), kind)
+    op = ops.Mean(axes=axes, multiplier=int(rng.integers(1 << 31)), shift=shift, **full_range(np.int16, zero_point=3))
+    assert_equals_reference(op, [x])
+
+
+@given(SEEDS, ROWS, CHANNELS, st.sampled_from([np.uint8, np.int16, np.int32]), st.sampled_from([np.uint8, np.int16]),
+       st.sampled_from([2, 30, 32, 33, 34, 40]), st.sampled_from([1, 7, 10**6, 10**12]))  # fmt: skip
+@QUICK
+def test_layer_norm(seed, rows, channels, kind, to, shift, epsilon):
+    rng = np.random.default_rng(seed)
+    limit = (1 << 22) if kind is np.int32 else None
+    x = random_codes(rng, (rows, channels), kind, -limit if limit else None, limit)
+    multiplier = random_codes(rng, channels, np.int32, -(1 << 28), 1 << 28)
+    bias = random_codes(rng, channels, np.int64, -(1 << 50), 1 << 50)
+    op = ops.LayerNorm(epsilon=epsilon, shift=shift, **full_range(to, zero_point=11))
+    assert_equals_reference(op, [x], [multiplier, bias])
+
+
+@pytest.mark.parametrize("bits", range(1, 61))
+def test_layer_norm_of_every_variance_size(bits):
+    """The square root is exact for every bit length of the variance."""
+    x = np.zeros((1, 5), np.int16)
+    op = ops.LayerNorm(epsilon=(1 << bits) - 1, shift=34, **full_range(np.uint8))
+    assert_equals_reference(op, [x], [np.full(5, 1 << 20, np.int32), np.arange(5) << 34])
+
+
+@given(SEEDS, st.integers(1, 3), ROWS, st.one_of(CHANNELS, st.just(197)), st.sampled_from([2, 15, 31, 45]),
+       st.sampled_from([CHORD, QUADRATIC, CUBIC, None]))  # fmt: skip
+@settings(max_examples=100, deadline=None)
+def test_softmax(seed, heads, rows, columns, shift, coefficients):
+    rng = np.random.default_rng(seed)
+    x = random_codes(rng, (1, heads, rows, columns), np.int32)
+    multiplier = random_codes(rng, (heads, 1, 1), np.int32, 0, 1 << 30)
+    if coefficients is None:
+        table = np.sort(random_codes(rng, int(rng.integers(2, 999)), np.uint8))[::-1].copy()
+        table[0] = 255
+        assert_equals_reference(ops.SoftmaxTable(shift=shift), [x], [multiplier, table])
+    else:
+        assert_equals_reference(ops.SoftmaxPolynomial(shift=shift, coefficients=coefficients), [x], [multiplier])
+
+
+@pytest.mark.parametrize("coefficients", [CHORD, QUADRATIC, CUBIC])
+def test_softmax_polynomial_at_every_distance(coefficients):
+    x = -np.arange(1 << 20, dtype=np.int32).reshape(1, -1)
+    op = ops.SoftmaxPolynomial(shift=2, coefficients=coefficients)
+    assert_equals_reference(op, [x], [np.array([[4]], np.int32)])
+
+
+@given(SEEDS, ROWS, CHANNELS, st.sampled_from([np.uint8, np.int32]), st.sampled_from([np.uint8, np.int8, np.int16]), SHIFTS)
+@QUICK
+def test_softmax_divide(seed, rows, channels, kind, to, shift):
+    rng = np.random.default_rng(seed)
+    x, row_sum = random_codes(rng, (2, rows, channels), kind), random_codes(rng, (2, rows, 1), np.int32, 255, 255 * 197)
+    numerator = random_codes(rng, (2, 1, 1), np.int64, 0, 1 << 38)
+    assert_equals_reference(ops.SoftmaxDivide(shift=shift, **full_range(to, zero_point=5)), [x, row_sum], [numerator])
+
+
+@given(SEEDS, st.integers(0, 13), ROWS, CHANNELS, st.sampled_from(ALL_TYPES[:3]), SHIFTS, st.booleans())
+@QUICK
+def test_gelu(seed, fraction_bits, rows, channels, to, shift, per_channel):
+    rng = np.random.default_rng(seed)
+    x = random_codes(rng, (rows, channels), np.int16)
+    multiplier = random_codes(rng, channels if per_channel else 1, np.int32, 0)
+    common = full_range(to, zero_point=9, fraction_bits=fraction_bits, shift=shift)
+    op = ops.GeluPolynomial(coefficients=DEGREE_8, **common)
+    assume(claims_hold(op, [x], [multiplier]))
+    assert_equals_reference(op, [x], [multiplier])
+    index_shift = int(rng.integers(0, fraction_bits + 1))
+    table = random_codes(rng, 4 << (fraction_bits - index_shift), np.int16, 0, 6000)
+    op = ops.GeluTable(index_shift=index_shift, **common)
+    assume(claims_hold(op, [x], [multiplier, table]))
+    assert_equals_reference(op, [x], [multiplier, table])
+
+
+@pytest.mark.parametrize("fraction_bits", [5, 12, 13])
+def test_gelu_polynomial_at_every_code(fraction_bits):
+    x = np.arange(-(1 << 15), 1 << 15, dtype=np.int16).reshape(256, 256)
+    op = ops.GeluPolynomial(coefficients=DEGREE_8, fraction_bits=fraction_bits, shift=40, **full_range(np.int16))
+    multiplier = np.array([1 << 30 if fraction_bits > 8 else 1 << 20], np.int32)
+    assume_ok = claims_hold(op, [x], [multiplier])
+    if assume_ok:
+        assert_equals_reference(op, [x], [multiplier])
