@@ -231,7 +231,6 @@ DYNAMO = {
     "written": (WRITTEN, (18,)),
     "torchvision": (TORCHVISION, (18, 23)),
     "sequence_first": (SEQUENCE_FIRST, (18,)),
-    "encoder_layer": (ENCODER_LAYER, (18,)),
 }
 DYNAMO_DYNAMIC = {"timm_dynamic": (TIMM, (18,)), "torchvision_dynamic": (TORCHVISION, (18,))}
 

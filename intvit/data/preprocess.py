@@ -170,7 +170,7 @@ class Preprocess:
         return cls.checked(where, **arguments)
 
     @classmethod
-    def checked(cls, where: str, **arguments: Any) -> "Preprocess":  # noqa: ANN401
+    def checked(cls, where: str, **arguments: Any) -> "Preprocess":
         """Construct from values that a file gave, so that what is wrong with them is the file's fault.
 
         Raises:

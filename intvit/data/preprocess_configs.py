@@ -112,7 +112,7 @@ class _Keys:
         self._left = {key: value for key, value in values.items() if value is not None}
         self.where = where
 
-    def take(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+    def take(self, key: str, default: Any = None) -> Any:
         """Remove and return a value; null counts as absent."""
         return self._left.pop(key, default)
 

@@ -61,7 +61,7 @@ class SourceRun:
                 return batch
         return 0
 
-    def _agrees(self, session: Any, batch: int) -> bool:  # noqa: ANN401
+    def _agrees(self, session: Any, batch: int) -> bool:
         try:
             found = _run(session, session.get_inputs()[0].name, self.images[:batch])
         except Exception:
@@ -79,7 +79,7 @@ class SourceRun:
         return bool(np.max(np.abs(found - wanted), initial=0.0) <= self._tolerance * np.max(np.abs(wanted)) + 1e-5)
 
 
-def _session(serialized: bytes) -> Any | None:  # noqa: ANN401
+def _session(serialized: bytes) -> Any | None:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -91,6 +91,6 @@ def _session(serialized: bytes) -> Any | None:  # noqa: ANN401
         return None
 
 
-def _run(session: Any, name: str, images: Array) -> dict[str, Array]:  # noqa: ANN401
+def _run(session: Any, name: str, images: Array) -> dict[str, Array]:
     names = [o.name for o in session.get_outputs()]
     return dict(zip(names, session.run(names, {name: images}), strict=True))

@@ -68,9 +68,7 @@ def _node(node: Node) -> onnx.NodeProto:
     attributes: dict[str, Any] = {
         name: ONNX_TYPE[value] if isinstance(value, IntType) else value for name, value in node.op.attributes().items()
     }
-    proto = helper.make_node(
-        node.op.kind(), node.inputs, node.outputs, name=node.name, domain=DOMAIN, **attributes
-    )
+    proto = helper.make_node(node.op.kind(), node.inputs, node.outputs, name=node.name, domain=DOMAIN, **attributes)
     for key, text in node.metadata.items():
         proto.metadata_props.add(key=key, value=text)
     return proto

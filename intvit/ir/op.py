@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from intvit.ir.tensor_type import TensorType
-from intvit.numerics import IntType, Interval
+from intvit.numerics import Interval, IntType
 
 Array = NDArray[Any]
 

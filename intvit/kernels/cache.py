@@ -28,7 +28,9 @@ def cache_folder() -> Path | None:
         folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         _require_private(folder)
     except OSError as error:
-        warnings.warn(f"compiled kernels are not kept, every start compiles again: {error}", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"compiled kernels are not kept, every start compiles again: {error}", RuntimeWarning, stacklevel=2
+        )
         return None
     return folder
 

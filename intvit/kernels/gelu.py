@@ -23,4 +23,3 @@ def near(x: int, fraction_bits: int) -> int:
 def relu(x: int, fraction_bits: int) -> int:
     """Return `max(x, 0)` as int32 with 15 fraction bits."""
     return shift_left(max(np.int32(x), np.int32(0)), VALUE_BITS - fraction_bits)
-

@@ -43,6 +43,16 @@ class Kernel:
         entry = self.dispatcher.compile(self.signature(*arguments))
         return functools.partial(entry, *arguments)
 
+    def inspect(self) -> dict[str, tuple[str, str]]:
+        """Return the LLVM IR and the assembly for each combination of types bound so far, by its signature.
+
+        Compiles again, since code that comes from the cache has no IR.
+        """
+        fresh = numba.njit(**_OPTIONS)(self.function)
+        for signature in self.dispatcher.signatures:
+            fresh.compile(signature)
+        return {str(s): (fresh.inspect_llvm(s), fresh.inspect_asm(s)) for s in fresh.signatures}
+
     def signature(self, *arguments: np.ndarray[Any, Any] | int) -> tuple[types.Type, ...]:
         """Return the Numba types that the kernel is compiled for when it is bound to `arguments`."""
         return tuple(_type_of(a, strided) for a, strided in zip(arguments, self._strided, strict=True))

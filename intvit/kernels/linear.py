@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from intvit.kernels.integer import finish, fits_high_half
 from intvit.kernels.jit import kernel
-from intvit.kernels.tile import ROWS, code_tile, dot_tile, panel_width
+from intvit.kernels.tile import code_tile, dot_tile, panel_width
+from intvit.kernels.vnni import ROWS
 
 Array = NDArray[Any]
 
@@ -38,8 +39,9 @@ def linear(
             height = min(ROWS, rows - row)
             if direct and end - column == width:
                 code_tile(
-                    x, flip, row, height, column, width, packed, depth, bias, multiplier, shift, zero_point, low, high, y
-                )
+                    x, flip, row, height, column, width, packed, depth, bias,
+                    multiplier, shift, zero_point, low, high, y,
+                )  # fmt: skip
             else:
                 dot_tile(x, flip, row, height, column, width, packed, depth, bias, sums, 0, 0)
                 for r in range(height):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from intvit.kernels.jit import device, kernel
 from intvit.kernels.pack import pack_activation
-from intvit.kernels.tile import ROWS, dot_tile, panel_width
+from intvit.kernels.tile import dot_tile, panel_width
+from intvit.kernels.vnni import ROWS
 
 Array = NDArray[Any]
 
 
 @kernel(strided=("a", "b"))
-def matmul(a: Array, flip: int, b: Array, packed: Array, depth: int, bias: Array, offset: Array, sums: Array, y: Array) -> None:
+def matmul(
+    a: Array, flip: int, b: Array, packed: Array, depth: int, bias: Array, offset: Array, sums: Array, y: Array
+) -> None:
     """Compute `y = a @ b` for every head.
 
     Args:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.jit import device
 from intvit.kernels.simd import Level
-from intvit.kernels.vnni import LANES, ROWS, VECTORS, codes_tile, sums_tile
+from intvit.kernels.vnni import LANES, VECTORS, codes_tile, sums_tile
 
 Array = NDArray[Any]
 

@@ -119,7 +119,7 @@ def _store(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
 
 
-def _sums_tile(_typing: Any, x, x_stride, flip, packed, quads, bias, out, out_stride, rows, vectors) -> Any:  # type: ignore[no-untyped-def]  # noqa: ANN001, E501
+def _sums_tile(_typing: Any, x, x_stride, flip, packed, quads, bias, out, out_stride, rows, vectors) -> Any:  # type: ignore[no-untyped-def]  # noqa: ANN001
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         *operands, out, out_stride, rows, vectors = arguments
 

@@ -41,4 +41,22 @@ OPS: dict[str, type[Op]] = {
 }
 """Every operator that a model file may hold, by name."""
 
-__all__ = ["OPS", *(op.__name__ for op in OPS.values())]  # noqa: PLE0604
+__all__ = [
+    "OPS",
+    "Add",
+    "Concat",
+    "Expand",
+    "GeluPolynomial",
+    "GeluTable",
+    "LayerNorm",
+    "Linear",
+    "MatMul",
+    "Mean",
+    "Requantize",
+    "Reshape",
+    "Slice",
+    "SoftmaxDivide",
+    "SoftmaxPolynomial",
+    "SoftmaxTable",
+    "Transpose",
+]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.ir.op import Bound, OpTypeError, Operand, require
+from intvit.ir.op import Bound, Operand, OpTypeError, require
 from intvit.ir.tensor_type import TensorType
 from intvit.numerics import Interval
 from intvit.ops import body

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from intvit.ir.op import Bound, Op, require
-from intvit.numerics import S63, IntType, Interval, saturate
+from intvit.numerics import S63, Interval, IntType, saturate
 
 
 @dataclass(frozen=True, kw_only=True)

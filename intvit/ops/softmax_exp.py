@@ -51,8 +51,14 @@ class SoftmaxExp(Op):
         check_shift(self.shift)
         require(x.dtype == S32, f"x must be s32 scores, got {x.dtype}")
         require(x.batch_axis != len(x.shape) - 1, f"x must not carry the batch in its last axis, got {x}")
-        require(multiplier.dtype == S32 and multiplier.shape[-1:] == (1,), f"multiplier must be s32[..., 1], got {multiplier}")
-        require(broadcast_type(x, multiplier, S32).shape == x.shape, f"multiplier must broadcast to x, got {multiplier} for {x}")
+        require(
+            multiplier.dtype == S32 and multiplier.shape[-1:] == (1,),
+            f"multiplier must be s32[..., 1], got {multiplier}",
+        )
+        require(
+            broadcast_type(x, multiplier, S32).shape == x.shape,
+            f"multiplier must broadcast to x, got {multiplier} for {x}",
+        )
         return TensorType(U8, x.shape, x.batch_axis), TensorType(S32, (*x.shape[:-1], 1), x.batch_axis)
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:

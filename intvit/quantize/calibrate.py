@@ -65,7 +65,9 @@ def calibrate(
     result: dict[str, Statistics] = {}
     for start in range(0, len(pixels), BATCH):
         batch = np.stack(pixels[start : start + BATCH])
-        values = dict(zip(observed, session.run(observed, {session.get_inputs()[0].name: normalize(batch)}), strict=True))
+        values = dict(
+            zip(observed, session.run(observed, {session.get_inputs()[0].name: normalize(batch)}), strict=True)
+        )
         for site in sites.values():
             _observe(result, site, values, len(batch), rows_per_image, rng)
         if progress:
@@ -76,7 +78,7 @@ def calibrate(
     return result
 
 
-def float_session(model: CanonicalModel, outputs: Sequence[str] = ()) -> Any:  # noqa: ANN401
+def float_session(model: CanonicalModel, outputs: Sequence[str] = ()) -> Any:
     """Return an ONNX Runtime session on the canonical float model, with more values as outputs."""
     proto = model.to_proto()
     present = {value.name for value in proto.graph.output}
@@ -86,7 +88,7 @@ def float_session(model: CanonicalModel, outputs: Sequence[str] = ()) -> Any:  #
     return open_session(proto)
 
 
-def open_session(proto: onnx.ModelProto) -> Any:  # noqa: ANN401
+def open_session(proto: onnx.ModelProto) -> Any:
     """Return an ONNX Runtime session on the CPU."""
     import onnxruntime
 

@@ -67,7 +67,7 @@ class Recipe:
         return _without_floats(asdict(self))
 
 
-def _without_floats(value: Any) -> Any:  # noqa: ANN401
+def _without_floats(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _without_floats(v) for k, v in value.items()}
     if isinstance(value, list | tuple):

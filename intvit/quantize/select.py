@@ -87,7 +87,7 @@ def _layer_error(layer: LinearLayer, x: Array, scale: Array, zero_point: Array) 
     return (error - error.mean(tuple(range(error.ndim - 1)))).astype(np.float32)
 
 
-def _noisy_session(model: CanonicalModel, value: str) -> Any:  # noqa: ANN401
+def _noisy_session(model: CanonicalModel, value: str) -> Any:
     """Return a session on the float model in which a second input is added to a value."""
     proto = model.to_proto()
     for node in proto.graph.node:
@@ -98,11 +98,13 @@ def _noisy_session(model: CanonicalModel, value: str) -> Any:  # noqa: ANN401
     position = next(i for i, node in enumerate(proto.graph.node) if f"{value}.exact" in node.output)
     proto.graph.node.insert(position + 1, extra)
     shape = next(v.type.tensor_type.shape for v in proto.graph.value_info if v.name == value)
-    proto.graph.input.append(onnx.helper.make_tensor_value_info(_NOISE, onnx.TensorProto.FLOAT, [None] * len(shape.dim)))
+    proto.graph.input.append(
+        onnx.helper.make_tensor_value_info(_NOISE, onnx.TensorProto.FLOAT, [None] * len(shape.dim))
+    )
     return open_session(proto)
 
 
-def _run(session: Any, x: Array, outputs: list[str], noise: Array | None = None) -> dict[str, Array]:  # noqa: ANN401
+def _run(session: Any, x: Array, outputs: list[str], noise: Array | None = None) -> dict[str, Array]:
     """Run a session over a batch in small parts and join the results."""
     image = session.get_inputs()[0].name
     parts = []

@@ -25,7 +25,8 @@ from intvit.kernels.simd import Level
 from intvit.kernels.softmax_divide import softmax_divide
 from intvit.kernels.softmax_polynomial import softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
-from intvit.kernels.tile import LANES, ROWS, SIGN_FLIP, VECTORS, pack, packed_type, padded_columns, padded_depth
+from intvit.kernels.tile import SIGN_FLIP, WIDE, pack, packed_type, padded_columns, padded_depth
+from intvit.kernels.vnni import ROWS
 from intvit.ops.output import RequantizingOp
 from intvit.runtime.arena import aligned_copy, aligned_empty
 
@@ -33,7 +34,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 Scratch = tuple[Shape, np.dtype[Any] | type[np.generic]]
 
-TILE: Scratch = ((ROWS, LANES * VECTORS), np.int32)
+TILE: Scratch = ((ROWS, WIDE), np.int32)
 """The sums of one tile."""
 
 
@@ -171,12 +172,13 @@ def _add(op: ops.Add, at: Context) -> Prepared:
 
 def _requantize(op: ops.Requantize, at: Context) -> Prepared:
     shape, multiplier = at.inputs[0].type.shape, at.inputs[1].constant
-    per_channel = math.prod(multiplier.shape[:-1]) == 1
-    factors = aligned_copy(np.broadcast_to(multiplier.reshape(-1) if per_channel else multiplier, shape[-1:] if per_channel else shape))
+    if math.prod(multiplier.shape[:-1]) == 1:
+        multiplier, shape = multiplier.reshape(-1), shape[-1:]
+    factors = as_rows(aligned_copy(np.broadcast_to(multiplier, shape)))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return requantize.bind(x, as_rows(factors), op.input_zero_point, op.shift, *output_range(op), y)
+        return requantize.bind(x, factors, op.input_zero_point, op.shift, *output_range(op), y)
 
     return Prepared((0,), bind, packed_bytes=factors.nbytes)
 
@@ -240,7 +242,11 @@ def _gelu_polynomial(op: ops.GeluPolynomial, at: Context) -> Prepared:
     multiplier, coefficients = at.channels(1), aligned_copy(np.array(op.coefficients, np.int32))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y, numbers = as_rows(inputs[0]), as_bits(as_rows(outputs[0])), (op.fraction_bits, op.shift, *output_range(op))
+        x, y, numbers = (
+            as_rows(inputs[0]),
+            as_bits(as_rows(outputs[0])),
+            (op.fraction_bits, op.shift, *output_range(op)),
+        )
         return gelu_polynomial.bind(x, multiplier, coefficients, *numbers, scratch[0], y)
 
     return Prepared((0,), bind, ((multiplier.shape, np.int32),), packed_bytes=multiplier.nbytes)

@@ -98,7 +98,9 @@ class Engine:
         lane = Lane(self._keeping_plan, self.graph)
         lane.load(inputs, 0, self.types)
         lane.compute()
-        return {name: np.ascontiguousarray(lane.values[name]).copy() for node in self.graph.nodes for name in node.outputs}
+        return {
+            name: np.ascontiguousarray(lane.values[name]).copy() for node in self.graph.nodes for name in node.outputs
+        }
 
     @cached_property
     def _keeping_plan(self) -> Plan:
@@ -138,7 +140,11 @@ class Lane:
         self.values = {name: resolve(source) for name, source in plan.values.items()}
         self.inputs = {name: self.values[name] for name in graph.inputs}
         self.steps = [
-            step.bind([resolve(s) for s in step.inputs], [resolve(s) for s in step.outputs], [resolve(s) for s in step.scratch])
+            step.bind(
+                [resolve(s) for s in step.inputs],
+                [resolve(s) for s in step.outputs],
+                [resolve(s) for s in step.scratch],
+            )
             for step in plan.steps
         ]
 

@@ -51,9 +51,7 @@ class Session:
         UsageError: `threads` or `executor` makes no sense.
     """
 
-    def __init__(
-        self, model: str | Path | bytes | IntegerModel, *, threads: int = 1, executor: ExecutorName = "numba"
-    ) -> None:
+    def __init__(self, model: str | Path | bytes | IntegerModel, *, threads: int = 1, executor: ExecutorName = "numba") -> None:
         self._model = _loaded(model)
         self._types = check_graph(self._model.graph)
         self._input = _image_input(self._model)

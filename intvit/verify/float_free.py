@@ -27,9 +27,55 @@ INTEGERS = frozenset(
 """The element types that may occur."""
 
 OPERATORS = frozenset(
-    "Abs Add And BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Clip Concat Constant ConvInteger Div Equal Expand "
-    "Gather Greater GreaterOrEqual Identity Less LessOrEqual MatMul MatMulInteger Max Min Mod Mul Neg Not Or Pad ReduceMax "
-    "ReduceMin ReduceSum Reshape Shape Sign Size Slice Split Squeeze Sub Transpose Unsqueeze Where Xor".split()
+    [
+        "Abs",
+        "Add",
+        "And",
+        "BitShift",
+        "BitwiseAnd",
+        "BitwiseNot",
+        "BitwiseOr",
+        "BitwiseXor",
+        "Cast",
+        "Clip",
+        "Concat",
+        "Constant",
+        "ConvInteger",
+        "Div",
+        "Equal",
+        "Expand",
+        "Gather",
+        "Greater",
+        "GreaterOrEqual",
+        "Identity",
+        "Less",
+        "LessOrEqual",
+        "MatMul",
+        "MatMulInteger",
+        "Max",
+        "Min",
+        "Mod",
+        "Mul",
+        "Neg",
+        "Not",
+        "Or",
+        "Pad",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceSum",
+        "Reshape",
+        "Shape",
+        "Sign",
+        "Size",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Sub",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+        "Xor",
+    ]
 )
 """The standard operators that give integers from integers, exactly; a body may use no other."""
 
@@ -78,7 +124,9 @@ def check_float_free(data: bytes) -> FloatFree:
     findings += [finding for tensor in graph.initializer for finding in _tensor(tensor, f"constant {tensor.name!r}")]
     defined = {(f.domain, f.name) for f in model.functions}
     nodes = [(f"node {node.name!r}", node) for node in graph.node]
-    nodes += [(f"function {f.name}, {node.op_type} making {list(node.output)}", node) for f in model.functions for node in f.node]
+    nodes += [
+        (f"function {f.name}, {node.op_type} making {list(node.output)}", node) for f in model.functions for node in f.node
+    ]
     for where, node in nodes:
         findings += _node(node, where, defined)
     for function in model.functions:

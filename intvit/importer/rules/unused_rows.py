@@ -26,7 +26,9 @@ def _hoist(editor: Editor, node: ir.Node) -> bool:
     if source is None or producer is None or cut is None or source.is_graph_output():
         return False
     readers = [use.node for use in source.uses()]
-    if any(reader.op_type != "Slice" or slice_range(reader) != cut or reader.inputs[0] is not source for reader in readers):
+    if any(
+        reader.op_type != "Slice" or slice_range(reader) != cut or reader.inputs[0] is not source for reader in readers
+    ):
         return False
     inputs = _sliced_inputs(editor, producer, cut)
     if inputs is None:
@@ -44,8 +46,8 @@ def _hoist(editor: Editor, node: ir.Node) -> bool:
 
 def slice_range(node: ir.Node) -> Range | None:
     """Return (axis, start, end) of a canonical `Slice`, its axis counted from the front."""
-    start, end, axis = (integers_of(input_of(node, i)) for i in (1, 2, 3))
-    if not (start and end and axis) or len(axis) != 1 or node.inputs[0] is None:
+    start, end, axis, step = (integers_of(input_of(node, i)) for i in (1, 2, 3, 4))
+    if not (start and end and axis) or len(axis) != 1 or step != [1] or node.inputs[0] is None:
         return None
     return axis[0] % len(known_dims(node.inputs[0])), start[0], end[0]
 
@@ -101,7 +103,9 @@ def _slice_broadcast(editor: Editor, node: ir.Node, value: ir.Value | None, cut:
 
 def _slice(editor: Editor, node: ir.Node, value: ir.Value, cut: Range) -> ir.Value:
     axis, start, end = cut
-    numbers = [editor.integers([n], f"{node.name}_{what}") for what, n in (("start", start), ("end", end), ("axis", axis))]
+    numbers = [
+        editor.integers([n], f"{node.name}_{what}") for what, n in (("start", start), ("end", end), ("axis", axis))
+    ]
     steps = editor.integers([1], f"{node.name}_step")
     dims = _cut_dims(known_dims(value), cut)
     return editor.emit("Slice", [value, *numbers, steps], dims, at=node, name="rows_slice")

@@ -69,4 +69,4 @@ def lower(context: Context, preprocess: Preprocess) -> tuple[Graph, dict[str, Fr
     return context.builder.build(tuple(context.graph.outputs)), scales
 
 
-__all__ = ["LOWERINGS", "TensorType", "U8", "lower"]
+__all__ = ["LOWERINGS", "U8", "TensorType", "lower"]

@@ -52,11 +52,11 @@ def lower_mean(context: Context, node: FloatNode) -> None:
     if not node.attributes.get("keepdims", 1):
         raise unsupported(node, "it drops the axes it averages over", "please report this model")
     encoding = output_encoding(context, node.output, len(shape))
-    ratio = float(source.encoding.scale.reshape(-1)[0] / encoding.scale.reshape(-1)[0]) / math.prod(shape[a] for a in axes)
-    dyadic, dtype = Dyadic.nearest(ratio), encoding.dtype
-    op = Mean(
-        to=dtype, low=dtype.low, high=dtype.high, axes=axes, multiplier=dyadic.multiplier, shift=dyadic.shift
+    ratio = float(source.encoding.scale.reshape(-1)[0] / encoding.scale.reshape(-1)[0]) / math.prod(
+        shape[a] for a in axes
     )
+    dyadic, dtype = Dyadic.nearest(ratio), encoding.dtype
+    op = Mean(to=dtype, low=dtype.low, high=dtype.high, axes=axes, multiplier=dyadic.multiplier, shift=dyadic.shift)
     context.set(node.output, context.emit(node.name, op, source.name), encoding)
 
 
@@ -78,7 +78,9 @@ def _part(context: Context, value: str, encoding: Encoding) -> str:
         constant = operand(context, expanded.inputs[0], encoding)
         if context.graph.batch_axes[value] != 0:
             raise UnsupportedModelError(
-                "a constant is repeated along another axis than the first", where=expanded.name, hint="please report this model"
+                "a constant is repeated along another axis than the first",
+                where=expanded.name,
+                hint="please report this model",
             )
         return context.emit(expanded.name, Expand(), constant.name, "pixels")
     lowered = operand(context, value, encoding)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from intvit.numerics import S8, S16, S32, U8, common_shift
 from intvit.ops import Linear, Reshape, Transpose
-from intvit.quantize.encoding import Encoding, compress, per_tensor
+from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, site_rows
+from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
-from intvit.quantize.ranges import decode, encode, stream_scale
-from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, site_rows
+from intvit.quantize.ranges import encode, stream_scale
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
 from intvit.quantize.weights import compensated_weights, round_weights
@@ -36,7 +36,9 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
     weight, steps, bias = _integer_weights(context, layer, scale, zero_point)
     encoding = output_encoding(context, layer.output, rank=len(context.graph.shapes[layer.output]))
     if layer.kernel:
-        encoding = Encoding(encoding.dtype, encoding.scale.reshape(1, 1, 1, -1), encoding.zero_point.reshape(1, 1, 1, -1))
+        encoding = Encoding(
+            encoding.dtype, encoding.scale.reshape(1, 1, 1, -1), encoding.zero_point.reshape(1, 1, 1, -1)
+        )
     channels = layer.weight.shape[1]
     out_scale, out_zero = (_last_axis(a, channels) for a in (encoding.scale, encoding.zero_point))
     common_zero = int(out_zero[0]) if (out_zero == out_zero[0]).all() else 0
@@ -96,7 +98,9 @@ def _last_axis(array: Array, size: int) -> Array:
     return np.broadcast_to(array.reshape(-1), (size,)) if array.size == 1 else array.reshape(-1)
 
 
-def _integer_weights(context: Context, layer: LinearLayer, scale: Array, zero_point: Array) -> tuple[Array, Array, Array]:
+def _integer_weights(
+    context: Context, layer: LinearLayer, scale: Array, zero_point: Array
+) -> tuple[Array, Array, Array]:
     """Return weight codes [K, C], their scales [C] and the bias [C] in accumulator units (real-valued)."""
     folded = layer.weight * scale[:, None]
     rows = None if layer.kernel else _sample_rows(context, layer, scale, zero_point)

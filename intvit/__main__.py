@@ -1,0 +1,7 @@
+"""`python -m intvit`."""
+
+import sys
+
+from intvit.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,41 @@
+"""`intvit doctor`: what this machine and this installation offer."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from intvit.cli.console import Console, size, table
+
+NAME = "doctor"
+HELP = "show versions, CPU features, cache and limits"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments: none."""
+
+
+def run(options: argparse.Namespace, console: Console) -> int:
+    """Run the command and return its exit status."""
+    from intvit.report.environment import describe_environment
+
+    values = describe_environment()
+    console.result(values, _text(values))
+    return 0
+
+
+def _text(values: dict[str, Any]) -> str:
+    simd, limits = values["simd"], values["limits"]
+    image = limits["image"]
+    rows = [
+        *((name, version or "not installed") for name, version in values["versions"].items()),
+        ("platform", values["platform"]),
+        ("CPU", f"{values['cpu']}, {values['cores']} cores, {values['byte_order']} endian"),
+        ("SIMD level", f"{simd['level'] or 'none'} (of {', '.join(simd['supported'])})"),
+        ("kernel cache", f"{values['cache_folder'] or 'none'}, {values['cached_kernels']} kernels"),
+        ("model limit", size(limits["model_bytes"])),
+        ("image limit", f"{size(image['file_bytes'])}, {image['pixels']} pixels, {image['side']} a side"),
+        *((f"extra {name}", "installed" if there else "not installed") for name, there in values["extras"].items()),
+        *(("problem", problem) for problem in values["problems"]),
+    ]
+    return table(rows)

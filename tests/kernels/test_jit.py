@@ -1,0 +1,127 @@
+"""How kernels are compiled: without floats, in a private cache, at a chosen SIMD level."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numba.core import config
+from vit import make_vit
+
+from intvit.errors import UsageError
+from intvit.kernels import cache, simd
+from intvit.kernels.jit import KERNELS, Kernel
+from intvit.runtime.engine import Engine
+
+FLOATS = re.compile(r"\b(half|bfloat|float|double|fp128|x86_fp80)\b|\b(fadd|fsub|fmul|fdiv|frem|fcmp|[su]itofp|fpto[su]i)\b")
+
+
+def float_lines(kernel):
+    return [line for ir, _ in kernel.inspect().values() for line in ir.splitlines() if FLOATS.search(line)]
+
+
+def bind_all():
+    """Compile every kernel for at least one combination of types."""
+    for level in simd.supported_levels():
+        Engine(make_vit(depth=1), level=level)
+    flat = {kind: np.zeros(4, kind) for kind in (np.uint8, np.int8, np.int16, np.int32)}
+    rows = {kind: array.reshape(1, 4) for kind, array in flat.items()}
+    KERNELS["mean"].bind(rows[np.int16], 1, 2, 0, 0, 1, flat[np.int32], flat[np.int16])
+    KERNELS["requantize"].bind(rows[np.int32], rows[np.int32], 0, 2, 0, 0, 1, rows[np.int8])
+    KERNELS["softmax_table"].bind(
+        rows[np.int32], flat[np.int32], 2, flat[np.uint8], flat[np.int32], rows[np.uint8], flat[np.int32]
+    )
+    KERNELS["gelu_table"].bind(
+        rows[np.int16], flat[np.int32], flat[np.int16], 0, 0, 2, 0, 0, 1, flat[np.int32], rows[np.int8]
+    )
+
+
+def test_no_kernel_has_floats():
+    bind_all()
+    for name, kernel in KERNELS.items():
+        assert kernel.dispatcher.signatures, f"{name} was never compiled"
+        assert not float_lines(kernel), name
+
+
+def test_a_float_would_be_seen():
+    def halve(x, y):
+        y[0] = x[0] / 2
+
+    kernel = Kernel(halve)
+    kernel.bind(np.zeros(1, np.int32), np.zeros(1, np.int32))
+    assert float_lines(kernel)
+
+
+def test_the_gil_is_released_and_numba_settings_are_left_alone():
+    before = config.CACHE_DIR
+    kernel = Kernel(lambda x: None)
+    assert config.CACHE_DIR == before
+    assert all(k.dispatcher.targetoptions["nogil"] for k in (kernel, *KERNELS.values()))
+    assert not any(k.dispatcher.targetoptions.get("fastmath") for k in KERNELS.values())
+
+
+@pytest.fixture
+def fresh_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("INTVIT_CACHE_DIR", str(tmp_path / "kept"))
+    cache.cache_folder.cache_clear()
+    yield tmp_path / "kept"
+    cache.cache_folder.cache_clear()
+
+
+def test_the_cache_folder_is_private(fresh_cache):
+    folder = cache.cache_folder()
+    assert folder.parent == fresh_cache
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_can_write_is_not_used(fresh_cache):
+    cache.cache_folder().chmod(0o777)
+    cache.cache_folder.cache_clear()
+    with pytest.warns(RuntimeWarning, match="other users"):
+        assert cache.cache_folder() is None
+
+
+def test_without_a_folder_there_is_one_warning_and_no_cache(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("INTVIT_CACHE_DIR", str(tmp_path / "file"))
+    cache.cache_folder.cache_clear()
+    with pytest.warns(RuntimeWarning) as caught:
+        assert cache.cache_folder() is None
+        assert cache.cache_folder() is None
+    assert len(caught) == 1
+    cache.cache_folder.cache_clear()
+
+
+def test_the_level_can_be_forced(monkeypatch):
+    monkeypatch.setenv("INTVIT_SIMD", "portable")
+    assert simd.current_level() is simd.Level.PORTABLE
+    monkeypatch.delenv("INTVIT_SIMD")
+    assert simd.current_level() is simd.supported_levels()[0]
+
+
+@pytest.mark.parametrize("name", ["sse9", "PORTABLE"])
+def test_an_unknown_level_is_an_error(monkeypatch, name):
+    monkeypatch.setenv("INTVIT_SIMD", name)
+    with pytest.raises(UsageError, match="unknown SIMD level"):
+        simd.current_level()
+
+
+def test_an_unsupported_level_is_an_error(monkeypatch):
+    monkeypatch.setattr(simd, "host_features", lambda: frozenset({"avx2"}))
+    monkeypatch.setenv("INTVIT_SIMD", "avx512_vnni")
+    with pytest.raises(UsageError, match="can't run"):
+        simd.current_level()
+
+
+def test_a_second_process_compiles_nothing():
+    """After this process has filled the cache, another one loads every kernel from it."""
+    make = "from vit import make_vit; from intvit.runtime.engine import Engine; Engine(make_vit(depth=1))"
+    count = "from intvit.kernels.jit import KERNELS; print(sum(sum(k.dispatcher.stats.cache_misses.values()) for k in KERNELS.values()))"
+    Engine(make_vit(depth=1))
+    folder = os.path.dirname(__file__)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([folder, *sys.path])}
+    done = subprocess.run([sys.executable, "-c", f"{make}; {count}"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]
