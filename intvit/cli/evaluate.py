@@ -34,24 +34,26 @@ def run(options: argparse.Namespace, console: Console) -> int:
     from intvit.data.images import sample_evenly
     from intvit.data.labels import read_labels
     from intvit.report.evaluation import evaluate
+    from intvit.runtime.session import Session
 
-    session = open_session(options.model, console, options.threads)
-    classes = session.get_outputs()[0].shape[-1]
+    described = Session(options.model, executor="reference")
+    classes = described.get_outputs()[0].shape[-1]
     labels = dict(read_labels(options.labels, options.images, int(classes)))
     paths = sample_evenly(list(labels), options.limit or len(labels))
-    float_model = _float_model(options, session) if options.float_model else None
+    float_model = _float_model(options.float_model, described) if options.float_model else None
+    session = open_session(described.model, console, options.threads)
     with StageProgress(console) as progress:
         result = evaluate(session, [(path, labels[path]) for path in paths], float_model, progress)
     console.result(asdict(result), _text(result))
     return 0
 
 
-def _float_model(options: argparse.Namespace, session: Session) -> FloatModel:
-    canonical = import_float(options.float_model)
+def _float_model(path: str, session: Session) -> FloatModel:
+    canonical = import_float(path)
     from intvit.report.float_model import FloatModel, require_same_form
 
     require_same_form(canonical, session)
-    return FloatModel(canonical, session.preprocess, threads=options.threads)
+    return FloatModel(canonical, session.preprocess)
 
 
 def _text(result: Evaluation) -> str:

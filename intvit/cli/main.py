@@ -41,11 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     console = Console(json="--json" in arguments)
-    warnings.showwarning = lambda message, *_rest, **_named: console.warn(str(message))
     try:
-        options = make_parser().parse_args(arguments)
-        status: int = options.run(options, console)
-        console.flush()
+        return _run(arguments, console)
     except IntvitError as error:
         return _report(console, error)
     except MemoryError:
@@ -60,6 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except Exception as error:
         return _report_bug(console, error)
+
+
+def _run(arguments: Sequence[str], console: Console) -> int:
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_rest, **_named: console.warn(str(message))
+        options = make_parser().parse_args(arguments)
+        status: int = options.run(options, console)
+    console.flush()
     return status
 
 

@@ -44,6 +44,6 @@ class StageProgress:
             return
         if stage not in self._started:
             self._started[stage] = time.perf_counter()
-            self._console.note(f"{stage}: {total} images")
+            self._console.note(f"{stage}: {total} to do")
         if done == total:
             self._console.note(f"{stage}: done in {time.perf_counter() - self._started[stage]:.1f} s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,9 +82,9 @@ def _check_options(options: argparse.Namespace) -> None:
             raise UsageError("other widths than 8 bits are not there yet", where=name, expected="8", found=str(bits))
     require_extra("quantize")
     find_recipe(options.recipe)
-    if Path(options.output).exists() and Path(options.float_model).exists():
-        if os.path.samefile(options.output, options.float_model):
-            raise UsageError("the output would replace the float model", where="-o", hint="choose another name")
+    output, source = Path(options.output), Path(options.float_model)
+    if output.exists() and source.exists() and output.samefile(source):
+        raise UsageError("the output would replace the float model", where="-o", hint="choose another name")
     check_writable(options.output)
 
 

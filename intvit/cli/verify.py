@@ -33,9 +33,10 @@ def run(options: argparse.Namespace, console: Console) -> int:
     from intvit.verify import Subject, check_agreement, check_float_free, check_known_answer, check_overflow
 
     executors = _executors(options.executors, console)
-    float_free = check_float_free(read_bytes(options.model, MAX_FILE_BYTES))
+    data = read_bytes(options.model, MAX_FILE_BYTES)
     try:
-        subject = Subject.load(options.model)
+        float_free = check_float_free(data)
+        subject = Subject.load_bytes(data, options.model)
     except CheckFailed as error:
         return _overflows(console, float_free, error)
     pixels = _pixels(options, subject)

@@ -14,6 +14,7 @@ from intvit.importer.prepare import prepare
 from intvit.importer.read import Source, read_onnx
 from intvit.importer.rewrite import Editor, dims_of, values
 from intvit.importer.rules import ALL_RULES
+from intvit.importer.rules.read_rows import split_read_rows
 from intvit.importer.rules.unused_rows import hoist_row_slices
 from intvit.importer.signature import check_signature
 from intvit.importer.verify import SourceRun
@@ -56,6 +57,8 @@ def _canonicalize(source: Source) -> CanonicalModel:
     batches, complete = follow_batch(model.graph)
     free_batch(editor, batches)
     hoist_row_slices(editor)
+    _finish(model)
+    split_read_rows(editor)
     _finish(model)
     batches, followed = follow_batch(model.graph)
     shapes = _label_batch(model.graph, batches)

@@ -12,10 +12,9 @@ from pathlib import Path
 import llvmlite
 import numba
 from llvmlite import binding
-from numba.core import config
 
 import intvit
-from intvit.kernels.simd import VARIABLE, host_features
+from intvit.kernels.simd import NUMBA, host_features
 
 PRIVATE = 0o700
 
@@ -28,9 +27,7 @@ def cache_folder() -> Path | None:
         folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         _require_private(folder)
     except OSError as error:
-        warnings.warn(
-            f"compiled kernels are not kept, every start compiles again: {error}", RuntimeWarning, stacklevel=2
-        )
+        warnings.warn(f"compiled kernels are not kept, every start compiles again: {error}", RuntimeWarning, stacklevel=2)
         return None
     return folder
 
@@ -42,11 +39,11 @@ def _root() -> Path:
 
 
 def _key() -> str:
-    """Return a name for everything that decides what machine code the kernels become."""
+    """Return a name for everything but argument types, which tell SIMD levels apart, that decides the machine code."""
     digest = hashlib.sha256()
     versions = (intvit.__version__, numba.__version__, llvmlite.__version__)
-    cpu = config.CPU_NAME or binding.get_host_cpu_name()
-    flags = (str(config.OPT), os.environ.get(VARIABLE, ""), *sorted(host_features()))
+    cpu = NUMBA.CPU_NAME or binding.get_host_cpu_name()
+    flags = (str(NUMBA.OPT), *sorted(host_features()))
     for part in (*versions, cpu, *flags):
         digest.update(part.encode() + b"\0")
     for source in sorted(Path(__file__).parent.glob("*.py")):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.gelu import near, relu
 from intvit.kernels.integer import finish, shift_left
-from intvit.kernels.jit import device, kernel
+from intvit.kernels.jit import Scalar, device, kernel
 
 Array = NDArray[Any]
 
@@ -37,7 +37,7 @@ def gelu_polynomial(
 
 
 @device
-def gelu_values(x: Array, coefficients: Array, fraction_bits: int, value: Array) -> None:
+def gelu_values(x: Array, coefficients: Array, fraction_bits: Scalar, value: Array) -> None:
     """Write `2**15 gelu(x)` as s32; every product fits s32."""
     c0, c1, c2, c3 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
     for c in range(len(x)):
@@ -50,5 +50,5 @@ def gelu_values(x: Array, coefficients: Array, fraction_bits: int, value: Array)
 
 
 @device
-def _times(a: int, b: int) -> int:
+def _times(a: Scalar, b: Scalar) -> Scalar:
     return np.int32(np.int32(np.int32(a) * np.int32(b)) >> np.int32(UNIT_BITS))

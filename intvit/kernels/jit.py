@@ -10,15 +10,17 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.core import config
 
 from intvit.kernels.cache import cache_folder
+from intvit.kernels.simd import NUMBA
 
 Function = Callable[..., Any]
+Scalar = Any
+"""An integer inside a kernel: Numba knows its width, Python's type checker can't."""
 Step = Callable[[], object]
 """A kernel with all its arguments fixed."""
 
-_OPTIONS = {"nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": False, "fastmath": False}
 _decorating = threading.Lock()
 
 KERNELS: dict[str, Kernel] = {}
@@ -32,7 +34,7 @@ class Kernel:
     """
 
     def __init__(self, function: Function, strided: tuple[str, ...] = ()) -> None:
-        functools.update_wrapper(self, function)
+        self.__doc__ = function.__doc__
         self.function = function
         names = function.__code__.co_varnames[: function.__code__.co_argcount]
         self._strided = tuple(name in strided for name in names)
@@ -78,8 +80,8 @@ def device(function: Function) -> Function:
 def _type_of(argument: np.ndarray[Any, Any] | int, strided: bool) -> types.Type:
     if isinstance(argument, int):
         return types.int64
-    layout = "A" if strided else "C"
-    return types.Array(numba.from_dtype(argument.dtype), argument.ndim, layout)
+    element: types.Type = numba.from_dtype(argument.dtype)
+    return types.Array(element, argument.ndim, "A" if strided else "C")
 
 
 def _decorate(function: Function) -> Any:
@@ -88,8 +90,8 @@ def _decorate(function: Function) -> Any:
     if folder is None:
         return numba.njit(**_OPTIONS)(function)
     with _decorating:
-        saved, config.CACHE_DIR = config.CACHE_DIR, str(folder)
+        saved, NUMBA.CACHE_DIR = NUMBA.CACHE_DIR, str(folder)
         try:
             return numba.njit(cache=True, **_OPTIONS)(function)
         finally:
-            config.CACHE_DIR = saved
+            NUMBA.CACHE_DIR = saved

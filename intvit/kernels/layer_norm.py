@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.kernels.integer import bit_length, clip, finish_high_half, fits_high_half, isqrt_lifted
-from intvit.kernels.jit import device, kernel
+from intvit.kernels.jit import Scalar, device, kernel
 
 Array = NDArray[Any]
 
@@ -42,14 +42,14 @@ def layer_norm(
 
 
 @device
-def normal(x: int, channels: int, total: int, reciprocal: int, down: int) -> int:
+def normal(x: Scalar, channels: Scalar, total: Scalar, reciprocal: Scalar, down: Scalar) -> Scalar:
     """Return the normalized value with 20 fraction bits; it, `channels * x - total` and the reciprocal fit s32."""
     centred = np.int32(channels * np.int64(x) - total)
     return np.int64(np.int32((np.int64(centred) * np.int64(np.int32(reciprocal))) >> down))
 
 
 @device
-def moments(row: Array) -> tuple[int, int]:
+def moments(row: Array) -> tuple[Scalar, Scalar]:
     """Return the sum and the sum of squares in int64."""
     total, squares = np.int64(0), np.int64(0)
     for c in range(len(row)):

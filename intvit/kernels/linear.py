@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from intvit.kernels.integer import finish, fits_high_half
 from intvit.kernels.jit import kernel
 from intvit.kernels.tile import code_tile, dot_tile, panel_width
-from intvit.kernels.vnni import ROWS
+from intvit.kernels.vector_tile import ROWS
 
 Array = NDArray[Any]
 
@@ -30,10 +30,10 @@ def linear(
         y: s8/s16/s32 [M, N]; u8 and u16 codes are written by their bits.
     """
     rows, columns = y.shape
-    direct = packed.itemsize == 1 and y.itemsize <= 2 and fits_high_half(shift, zero_point, low, high)
+    direct = y.itemsize <= 4 and fits_high_half(shift, zero_point, low, high)
     column = 0
     while column < columns:
-        width = panel_width(len(bias) - column)
+        width = panel_width(packed, len(bias) - column)
         end = min(column + width, columns)
         for row in range(0, rows, ROWS):
             height = min(ROWS, rows - row)

@@ -6,18 +6,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from intvit.kernels.jit import device, kernel
+from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.pack import pack_activation
-from intvit.kernels.tile import dot_tile, panel_width
-from intvit.kernels.vnni import ROWS
+from intvit.kernels.tile import copy_row, dot_tile, panel_width
+from intvit.kernels.vector_tile import ROWS
 
 Array = NDArray[Any]
 
 
 @kernel(strided=("a", "b"))
-def matmul(
-    a: Array, flip: int, b: Array, packed: Array, depth: int, bias: Array, offset: Array, sums: Array, y: Array
-) -> None:
+def matmul(a: Array, flip: int, b: Array, packed: Array, depth: int, bias: Array, offset: Array, sums: Array, y: Array) -> None:
     """Compute `y = a @ b` for every head.
 
     Args:
@@ -36,12 +34,12 @@ def matmul(
 
 
 @device
-def start_sums(flip: int, packed: Array, depth: int, offset: Array, sums: Array, bias: Array) -> None:
+def start_sums(flip: Scalar, packed: Array, depth: Scalar, offset: Array, sums: Array, bias: Array) -> None:
     """Fill `bias` with what undoes `flip`: -128 times the column sums of the packed matrix, or zeros."""
     bias[:] = 0
     column = 0 if flip else len(bias)
     while column < len(bias):
-        width = panel_width(len(bias) - column)
+        width = panel_width(packed, len(bias) - column)
         dot_tile(offset, 0, 0, 1, column, width, packed, depth, bias, sums, 0, 0)
         for c in range(width):
             bias[column + c] = -sums[0, c]
@@ -49,12 +47,12 @@ def start_sums(flip: int, packed: Array, depth: int, offset: Array, sums: Array,
 
 
 @device
-def multiply(a: Array, flip: int, packed: Array, depth: int, bias: Array, sums: Array, y: Array) -> None:
+def multiply(a: Array, flip: Scalar, packed: Array, depth: Scalar, bias: Array, sums: Array, y: Array) -> None:
     """Multiply one head into s32 `y` [M, N]; whole panels go there directly."""
     rows, columns = y.shape
     column = 0
     while column < columns:
-        width = panel_width(len(bias) - column)
+        width = panel_width(packed, len(bias) - column)
         valid = min(width, columns - column)
         for row in range(0, rows, ROWS):
             height = min(ROWS, rows - row)
@@ -63,5 +61,5 @@ def multiply(a: Array, flip: int, packed: Array, depth: int, bias: Array, sums: 
             else:
                 dot_tile(a, flip, row, height, column, width, packed, depth, bias, sums, 0, 0)
                 for r in range(height):
-                    y[row + r, column:columns] = sums[r, :valid]
+                    copy_row(sums[r], y[row + r, column:columns])
         column += width

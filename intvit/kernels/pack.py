@@ -11,8 +11,10 @@ from numba import types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-from intvit.kernels.jit import device
+from intvit.kernels.integer import shift_left
+from intvit.kernels.jit import Scalar, device
 from intvit.kernels.tile import panel_width
+from intvit.kernels.vector_tile import LANES
 
 Array = NDArray[Any]
 
@@ -23,7 +25,7 @@ def _emit_load(_context: Any, builder: Any, _signature: Any, arguments: Any) -> 
     return word
 
 
-load_word = intrinsic(lambda typing, address: (types.int32(types.int64), _emit_load))
+load_word: Any = intrinsic(lambda typing, address: (types.int32(types.int64), _emit_load))
 """Read four bytes at an int64 address as int32."""
 
 
@@ -34,25 +36,25 @@ def pack_activation(*arguments: Any) -> None:
 
 @overload(pack_activation)
 def _pack_activation(b: Any, packed: Any, depth: Any) -> Callable[..., None]:
-    return _pack_quads if packed.dtype.bitwidth == 8 else _pack_plain
+    return _pack_quads if packed.dtype.bitwidth == 8 else _pack_pairs
 
 
 def _pack_quads(b: Any, packed: Any, depth: Any) -> None:
     words = packed.view(np.int32)
     if b.strides[0] == 1:
-        pack_columns(b, words, depth >> 2)
+        pack_columns(b, packed, words, depth >> 2)
     else:
-        pack_rows(b, words, depth >> 2)
+        pack_rows(b, packed, words, depth >> 2)
 
 
 @device
-def pack_columns(b: Array, words: Array, quads: int) -> None:
+def pack_columns(b: Array, packed: Array, words: Array, quads: Scalar) -> None:
     """Pack a matrix whose columns are contiguous, such as transposed keys."""
     depth, columns = b.shape
     padded = len(words) // quads
     column = 0
     while column < padded:
-        width = panel_width(padded - column)
+        width = panel_width(packed, padded - column)
         panel = words[column * quads : (column + width) * quads]
         valid = min(width, columns - column)
         start = b.ctypes.data + column * b.strides[1]
@@ -67,13 +69,13 @@ def pack_columns(b: Array, words: Array, quads: int) -> None:
 
 
 @device
-def pack_rows(b: Array, words: Array, quads: int) -> None:
+def pack_rows(b: Array, packed: Array, words: Array, quads: Scalar) -> None:
     """Pack a matrix of any strides; quick if its rows are contiguous, such as values."""
     columns = b.shape[1]
     padded = len(words) // quads
     column = 0
     while column < padded:
-        width = panel_width(padded - column)
+        width = panel_width(packed, padded - column)
         for q in range(quads):
             start = column * quads + q * width
             pack_quad(b, 4 * q, column, min(width, columns - column), words[start : start + width])
@@ -81,28 +83,26 @@ def pack_rows(b: Array, words: Array, quads: int) -> None:
 
 
 @device
-def pack_quad(b: Array, k: int, column: int, valid: int, line: Array) -> None:
+def pack_quad(b: Array, k: Scalar, column: Scalar, valid: Scalar, line: Array) -> None:
     """Pack rows k to k + 3 of one panel; rows beyond the last count as zero."""
-    last = len(b) - 1
-    b0, b1, b2, b3 = b[k], b[min(k + 1, last)], b[min(k + 2, last)], b[min(k + 3, last)]
+    last, end = len(b) - 1, column + valid
+    b0, b1 = b[k, column:end], b[min(k + 1, last), column:end]
+    b2, b3 = b[min(k + 2, last), column:end], b[min(k + 3, last), column:end]
     m1, m2, m3 = np.int32(255 * (k + 1 <= last)), np.int32(255 * (k + 2 <= last)), np.int32(255 * (k + 3 <= last))
     for c in range(valid):
-        at = column + c
-        low = (np.int32(b0[at]) & np.int32(255)) | ((np.int32(b1[at]) & m1) << np.int32(8))
-        high = ((np.int32(b2[at]) & m2) << np.int32(16)) | ((np.int32(b3[at]) & m3) << np.int32(24))
+        low = (np.int32(b0[c]) & np.int32(255)) | shift_left(np.int32(b1[c]) & m1, 8)
+        high = shift_left(np.int32(b2[c]) & m2, 16) | shift_left(np.int32(b3[c]) & m3, 24)
         line[c] = np.int32(low | high)
     line[valid:] = 0
 
 
-def _pack_plain(b: Any, packed: Any, depth: Any) -> None:
+def _pack_pairs(b: Any, packed: Any, depth: Any) -> None:
     rows, columns = b.shape
-    padded = len(packed) // depth
     packed[:] = 0
-    column = 0
-    while column < padded:
-        width = panel_width(padded - column)
+    for column in range(0, columns, LANES):
+        valid = min(LANES, columns - column)
         for k in range(rows):
-            start = column * depth + k * width
-            for c in range(min(width, columns - column)):
-                packed[start + c] = b[k, column + c]
-        column += width
+            start = column * depth + (k >> 2) * 4 * LANES + (k & 1) * 2 * LANES + ((k >> 1) & 1)
+            line, row = packed[start : start + 2 * LANES], b[k, column : column + valid]
+            for c in range(valid):
+                line[2 * c] = row[c]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from enum import StrEnum
+from typing import Any
 
 from llvmlite import binding
 from numba.core import config
@@ -12,6 +13,8 @@ from numba.core import config
 from intvit.errors import UsageError
 
 VARIABLE = "INTVIT_SIMD"
+NUMBA: Any = config
+"""Numba's settings, whose names its type stubs leave out."""
 
 
 class Level(StrEnum):
@@ -24,8 +27,8 @@ class Level(StrEnum):
 @functools.cache
 def host_features() -> frozenset[str]:
     """Return the names of the instruction set extensions that Numba compiles for."""
-    if config.CPU_NAME or config.CPU_FEATURES:
-        flags = (config.CPU_FEATURES or "").split(",")
+    if NUMBA.CPU_NAME or NUMBA.CPU_FEATURES:
+        flags = (NUMBA.CPU_FEATURES or "").split(",")
         return frozenset(flag[1:] for flag in flags if flag.startswith("+"))
     return frozenset(name for name, present in binding.get_host_cpu_features().items() if present)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.kernels.integer import clip, finish_high_half, fits_high_half, rescale
-from intvit.kernels.jit import device, kernel
+from intvit.kernels.jit import Scalar, device, kernel
 
 Array = NDArray[Any]
 
@@ -29,7 +29,7 @@ def softmax_divide(
 
 
 @device
-def divide_row(x: Array, factor: int, shift: int, zero_point: int, low: int, high: int, y: Array) -> None:
+def divide_row(x: Array, factor: Scalar, shift: Scalar, zero_point: Scalar, low: Scalar, high: Scalar, y: Array) -> None:
     """Rescale one row by an s32 `factor`."""
     narrow = np.int32(factor)
     if fits_high_half(shift, zero_point, low, high):

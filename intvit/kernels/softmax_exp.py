@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.jit import device
+from intvit.kernels.jit import Scalar, device
 
 Array = NDArray[Any]
 
 
 @device
-def distances(x: Array, multiplier: int, shift: int, limit: int, distance: Array) -> None:
+def distances(x: Array, multiplier: Scalar, shift: Scalar, limit: Scalar, distance: Array) -> None:
     """Write `min(rescale(max(x) - x, multiplier, shift), limit)` as s32, for a row of s32; limit below 2**31."""
     top = x[0]
     for c in range(len(x)):
@@ -26,7 +26,7 @@ def distances(x: Array, multiplier: int, shift: int, limit: int, distance: Array
 
 
 @device
-def total(e: Array) -> int:
+def total(e: Array) -> Scalar:
     """Return the sum of a row of u8 as int32."""
     result = np.int32(0)
     for c in range(len(e)):

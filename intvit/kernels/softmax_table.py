@@ -13,9 +13,7 @@ Array = NDArray[Any]
 
 
 @kernel()
-def softmax_table(
-    x: Array, multiplier: Array, shift: int, table: Array, distance: Array, e: Array, row_sum: Array
-) -> None:
+def softmax_table(x: Array, multiplier: Array, shift: int, table: Array, distance: Array, e: Array, row_sum: Array) -> None:
     """Compute `e = table[distance]` and its sum for each row; arrays as in `softmax_polynomial`, `table` u8 [L]."""
     for r in range(len(e)):
         distances(x[r], multiplier[r], shift, len(table) - 1, distance)

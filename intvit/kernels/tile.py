@@ -1,8 +1,9 @@
 """The dot-product tile that the matrix kernels share, and the packing of the right-hand side it reads.
 
-A right-hand side `[K, N]` is cut into panels of 64 columns, then of 16 for what is left, and its depth is padded with zeros to
-a multiple of 4. The element type of the packed array tells the SIMD level: int8 is VNNI's `[K/4][columns][4]`, int16 the
-portable `[K][columns]`. Panels follow one another, so the panel of column c starts at `c * padded depth`.
+A right-hand side `[K, N]` is cut into panels of 64 columns (VNNI only), then of 16 for what is left, and its depth is padded
+with zeros to a multiple of 4. The element type of the packed array tells the SIMD level: int8 is VNNI's `[K/4][columns][4]`;
+int16 is the portable `[K/4][2][columns][2]`, where the four are in the order 0, 2 and 1, 3. Panels follow one another, so the
+panel of column c starts at element `c * padded depth`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from intvit.kernels.jit import device
+from intvit.kernels.jit import Scalar, device
 from intvit.kernels.simd import Level
-from intvit.kernels.vnni import LANES, VECTORS, codes_tile, sums_tile
+from intvit.kernels.vector_tile import LANES, VECTORS, codes_tile, sums_tile
 
 Array = NDArray[Any]
 
@@ -48,18 +49,27 @@ def pack(matrix: Array, level: Level, out: Array) -> None:
     whole[: matrix.shape[0], : matrix.shape[1]] = matrix
     start = 0
     while start < columns:
-        width = WIDE if columns - start >= WIDE else LANES
-        panel = whole[:, start : start + width]
+        width = WIDE if level is Level.AVX512_VNNI and columns - start >= WIDE else LANES
+        panel: Array = whole[:, start : start + width]
         if level is Level.AVX512_VNNI:
             panel = panel.reshape(depth // 4, 4, width).transpose(0, 2, 1)
+        else:
+            panel = panel.reshape(depth // 4, 2, 2, width).transpose(0, 2, 3, 1)
         out[start * depth : (start + width) * depth] = panel.ravel()
         start += width
 
 
 @device
-def panel_width(columns: int) -> int:
-    """Return the width of the next panel when `columns` padded columns are left."""
-    return np.int64(WIDE) if columns >= WIDE else np.int64(LANES)
+def panel_width(packed: Array, columns: Scalar) -> Scalar:
+    """Return the width of the next panel of `packed` when `columns` padded columns are left."""
+    return np.int64(WIDE) if packed.itemsize == 1 and columns >= WIDE else np.int64(LANES)
+
+
+@device
+def copy_row(x: Array, y: Array) -> None:
+    """Copy as many elements as `y` has (NumPy's slice assignment would bring in floats, for its error message)."""
+    for c in range(len(y)):
+        y[c] = x[c]
 
 
 def dot_tile(*arguments: Any) -> None:
@@ -67,65 +77,39 @@ def dot_tile(*arguments: Any) -> None:
 
     Arguments:
         x: u8 [M, K], unit stride in K, readable up to the padded depth; flip: int64, four bytes.
-        row, rows: the first row and 1 to 6 of them; column, width: the first column and 64 or 16 of them, one panel.
+        row, rows: the first row and 1 to 6 of them; column, width: one panel.
         packed: flat panels; depth: padded; bias: s32, padded to whole panels.
         out, out_row, out_column: s32 [.., ..], where the tile goes.
     """
     raise NotImplementedError("only kernels call this")
 
 
-@overload(dot_tile, inline="never")
+@overload(dot_tile)
 def _dot_tile(
     x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
     packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    return _vnni if packed.dtype.bitwidth == 8 else _portable
+    weight_bits = packed.dtype.bitwidth
 
+    def store(
+        x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
+        packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
+    ) -> None:  # fmt: skip
+        sums_tile(
+            weight_bits, np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
+            np.int64(packed.ctypes.data + column * depth * packed.itemsize), np.int64(depth >> 2),
+            np.int64(bias.ctypes.data + 4 * column),
+            np.int64(out.ctypes.data + out_row * out.strides[0] + 4 * out_column), np.int64(out.strides[0]),
+            np.int64(rows), np.int64(width // LANES),
+        )  # fmt: skip
 
-def _vnni(
-    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
-    packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
-) -> None:  # fmt: skip
-    sums_tile(
-        np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
-        np.int64(packed.ctypes.data + column * depth), np.int64(depth >> 2), np.int64(bias.ctypes.data + 4 * column),
-        np.int64(out.ctypes.data + out_row * out.strides[0] + 4 * out_column), np.int64(out.strides[0]),
-        np.int64(rows), np.int64(width // LANES),
-    )  # fmt: skip
-
-
-def _portable(
-    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
-    packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
-) -> None:  # fmt: skip
-    mask = np.int32(flip) & np.int32(255)
-    for r in range(rows):
-        codes = x[row + r]
-        sums = out[out_row + r, out_column : out_column + width]
-        sums[:] = bias[column : column + width]
-        for k in range(0, depth, 4):
-            start = column * depth + k * width
-            _add_four(codes, np.uint64(k), mask, packed[start : start + 4 * width], sums)
-
-
-@device
-def _add_four(codes: Array, k: int, mask: int, weights: Array, sums: Array) -> None:
-    """Add four products to each sum; `codes` may be read up to 3 beyond its end, where the weights are zero."""
-    width = len(sums)
-    x0, x1 = np.int32(codes[k]) ^ mask, np.int32(codes[k + np.uint64(1)]) ^ mask
-    x2, x3 = np.int32(codes[k + np.uint64(2)]) ^ mask, np.int32(codes[k + np.uint64(3)]) ^ mask
-    w0, w1 = weights[:width], weights[width : 2 * width]
-    w2, w3 = weights[2 * width : 3 * width], weights[3 * width :]
-    for c in range(width):
-        low = np.int32(x0 * np.int32(w0[c])) + np.int32(x1 * np.int32(w1[c]))
-        high = np.int32(x2 * np.int32(w2[c])) + np.int32(x3 * np.int32(w3[c]))
-        sums[c] = np.int32(sums[c] + low + high)
+    return store
 
 
 def code_tile(*arguments: Any) -> None:
     """Compute a tile as `dot_tile` does, rescale it in registers and store its codes into `y` at `row`, `column`.
 
-    Only for int8 `packed` and `y` of at most 16 bits, and where `intvit.kernels.integer.fits_high_half` holds.
+    Only for `y` of at most 32 bits, and where `intvit.kernels.integer.fits_high_half` holds.
     """
     raise NotImplementedError("only kernels call this")
 
@@ -135,24 +119,19 @@ def _code_tile(
     x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
     multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    bits = y.dtype.bitwidth
+    weight_bits, code_bits = packed.dtype.bitwidth, y.dtype.bitwidth
 
     def store(
         x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
         multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
     ) -> None:  # fmt: skip
         codes_tile(
-            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
-            np.int64(packed.ctypes.data + column * depth), np.int64(depth >> 2), np.int64(bias.ctypes.data + 4 * column),
-            np.int64(multiplier.ctypes.data + 4 * column), np.int64(shift), np.int64(zero_point), np.int64(low),
-            np.int64(high), np.int64(y.ctypes.data + row * y.strides[0] + column * y.strides[1]), np.int64(y.strides[0]),
-            bits, np.int64(rows), np.int64(width // LANES),
+            weight_bits, code_bits, np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
+            np.int64(packed.ctypes.data + column * depth * packed.itemsize), np.int64(depth >> 2),
+            np.int64(bias.ctypes.data + 4 * column), np.int64(multiplier.ctypes.data + 4 * column),
+            np.int64(shift), np.int64(zero_point), np.int64(low), np.int64(high),
+            np.int64(y.ctypes.data + row * y.strides[0] + column * y.strides[1]), np.int64(y.strides[0]),
+            np.int64(rows), np.int64(width // LANES),
         )  # fmt: skip
 
-    def refuse(
-        x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
-        multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
-    ) -> None:  # fmt: skip
-        pass
-
-    return store if packed.dtype.bitwidth == 8 and bits <= 16 else refuse
+    return store

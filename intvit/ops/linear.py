@@ -20,7 +20,7 @@ from intvit.ops.output import RequantizingOp, check_shift, rescale_bound
 class Linear(RequantizingOp):
     """`y = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)`.
 
-    Inputs: `x` u8/s8 `[..., K]`; `weight` s8 `[K, C]`; `bias` s32 `[C]` (holds the input's zero points too); `multiplier`
+    Inputs: `x` u8/s8/s16 `[..., K]`; `weight` s8 `[K, C]`; `bias` s32 `[C]` (holds the input's zero points too); `multiplier`
     s32 `[C]`. Output: `to` `[..., C]`. The accumulator is s32, proved so from the weights.
     """
 
@@ -40,7 +40,7 @@ class Linear(RequantizingOp):
         x, weight, bias, multiplier = inputs
         self.check_output()
         check_shift(self.shift)
-        require(x.dtype.bits == 8, f"x must be u8 or s8, got {x.dtype}")
+        require(x.dtype.bits <= 16, f"x must have at most 16 bits, got {x.dtype}")
         require(str(weight.dtype) == "s8" and len(weight.shape) == 2, f"weight must be s8 [K, C], got {weight}")
         depth, channels = weight.shape
         require(x.shape[-1:] == (depth,), f"x must end in {depth} channels to match weight {weight}, got {x}")

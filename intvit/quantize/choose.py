@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S8, U8, IntType
+from intvit.numerics import S8, S16, S32, U8, IntType
 from intvit.quantize.calibrate import Statistics
-from intvit.quantize.ranges import asymmetric, decode, encode, from_common_low, spread_scales, tied_magnitudes
+from intvit.quantize.ranges import HEADROOM, asymmetric, decode, encode, from_common_low, spread_scales, tied_magnitudes
 from intvit.quantize.recipe import Recipe, Spread
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
+from intvit.quantize.weights import round_weights
 
 if TYPE_CHECKING:
     from intvit.quantize.lower.context import Context
 
 Array = NDArray[Any]
+ACCUMULATOR_SHARE = 0.25
+"""The share of a 32-bit accumulator that 16-bit inputs may fill; the rest is for the bias and for rounding of the weights."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,27 @@ def choose_linear_input(recipe: Recipe, site: Site, statistics: Statistics, gelu
             spread = Spread(0.0, spread.margin)
         scale, zero_point = asymmetric(low, high, spread)
     return _measured(statistics, scale, zero_point, U8)
+
+
+def wide_limit(context: Context, site: Site) -> int | None:
+    """Return the largest code magnitude if a site gets 16 bits, else None.
+
+    A site that linear layers read for at most a few rows an image (the class token before the head) costs next to nothing in 16
+    bits. The limit keeps the accumulators of its readers inside 32 bits, whatever the input.
+    """
+    if len(site.rows) > context.recipe.wide_rows or any(use.kind != UseKind.LINEAR for use in site.uses):
+        return None
+    layers = [context.layers[use.node.name] for use in site.uses if use.node is not None]
+    if len(np.unique(site.ties)) < site.channels or any(layer.kernel for layer in layers):
+        return None
+    heaviest = max(float(np.abs(round_weights(layer.weight)[0]).sum(0).max()) for layer in layers)
+    return min(S16.high, int(S32.high * ACCUMULATOR_SHARE / max(heaviest, 1.0)))
+
+
+def wide_codes(site: Site, statistics: Statistics, limit: int) -> tuple[Array, Array]:
+    """Return the scales and (zero) zero points, float64 [channels], of a site in 16 bits."""
+    top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
+    return np.full(site.channels, top * HEADROOM / limit), np.zeros(site.channels)
 
 
 def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:

@@ -23,11 +23,23 @@ class Encoding:
         dtype: the code's type.
         scale: float64, positive, of the tensor's rank (batch size 1), 1 along every axis on which it does not vary.
         zero_point: float64 of the same kind of shape; whole numbers, but for the pixels.
+        limit: the largest magnitude of a code where it is less than the type allows, so that an accumulator can't overflow.
     """
 
     dtype: IntType
     scale: Array
     zero_point: Array
+    limit: int | None = None
+
+    @property
+    def low(self) -> int:
+        """The smallest code."""
+        return self.dtype.low if self.limit is None else -self.limit
+
+    @property
+    def high(self) -> int:
+        """The largest code."""
+        return self.dtype.high if self.limit is None else self.limit
 
     @property
     def per_tensor(self) -> bool:
@@ -40,7 +52,7 @@ class Encoding:
 
     def codes(self, real: Array) -> Array:
         """Return real values as codes, rounded half up and saturated (float64 holding whole numbers)."""
-        return np.clip(np.floor(real / self.scale + self.zero_point + 0.5), self.dtype.low, self.dtype.high)
+        return np.clip(np.floor(real / self.scale + self.zero_point + 0.5), self.low, self.high)
 
     def real(self, codes: Array) -> Array:
         """Return codes as float64 real values."""

@@ -35,6 +35,7 @@ class Recipe:
         query_key: margin of queries and keys, which have one scale a head.
         value: spread of the values; the attention output inherits it.
         attention: margin of the attention output.
+        wide_rows: sites of which at most this many rows an image are used get 16 bits.
         gelu_candidates: spreads tried for every GELU output; each site takes the one with the smallest error of the logits on
             calibration images that its ranges were not taken from. One candidate is taken without trying.
         selection_images: how many images of each half judge the candidates.
@@ -50,6 +51,7 @@ class Recipe:
     query_key: float = 1.15
     value: Spread = Spread(0.5, 1.15)
     attention: float = 1.1
+    wide_rows: int = 4
     gelu_candidates: tuple[Spread, ...] = (
         Spread(0.0, 0.85),
         Spread(0.0, 1.0),
@@ -86,6 +88,7 @@ RECIPES: dict[str, Recipe] = {
         query_key=1.0,
         value=_PLAIN,
         attention=1.0,
+        wide_rows=0,
         gelu_candidates=(_PLAIN,),
         compensate_weights=False,
         correct_bias=False,

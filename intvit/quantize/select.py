@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
 from intvit.numerics import U8
+from intvit.quantize.choose import wide_limit
 from intvit.quantize.calibrate import BATCH, Progress, float_session, open_session
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
@@ -74,6 +75,8 @@ def _readers(context: Context) -> dict[str, LinearLayer]:
     for node in context.graph.nodes:
         site = context.sites.get(node.output) if node.op == "Gelu" else None
         uses = site.uses if site else ()
+        if site is None or wide_limit(context, site) is not None:
+            continue
         if len(uses) == 1 and uses[0].kind == UseKind.LINEAR and uses[0].node and uses[0].value == node.output:
             found[node.output] = context.layers[uses[0].node.name]
     return found

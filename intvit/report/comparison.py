@@ -13,7 +13,7 @@ from intvit.data.preprocess import Preprocess
 from intvit.errors import UsageError
 from intvit.importer import CanonicalModel
 from intvit.io import IntegerModel
-from intvit.ir import Node, TensorType, check_graph
+from intvit.ir import Graph, Node, TensorType, check_graph
 from intvit.ops.output import RequantizingOp
 from intvit.quantize.encoding import Encoding
 from intvit.report.float_model import FloatModel
@@ -22,6 +22,7 @@ from intvit.report.sqnr import Sqnr
 from intvit.runtime.engine import Engine
 
 Array = NDArray[Any]
+_SOFTMAX_OUTPUTS = ("e", "row_sum")
 
 
 @dataclass(frozen=True)
@@ -57,43 +58,53 @@ def compare_nodes(
         progress: called with (stage, done, in all).
 
     Returns:
-        One entry a node, in executable order.
+        One entry a node, in executable order. A node whose float value this version of the importer does not make is left out.
 
     Raises:
         UsageError: the integer model was not made from this float model.
     """
     preprocess = Preprocess.from_dict(model.info.preprocess, where="the model's preprocessing")
-    twins = [_Twin(node, types) for types in [check_graph(model.graph)] for node in model.graph.nodes if _is_twin(node)]
-    missing = [twin.source for twin in twins if twin.source not in canonical.shapes]
-    if missing or not twins:
+    twins = _twins(model.graph)
+    known = [twin for twin in twins if twin.source in canonical.shapes]
+    same_file = canonical.source_sha256 == model.info.source_sha256
+    if not known or (len(known) < len(twins) and not same_file):
+        missing = next((twin.source for twin in twins if twin not in known), None)
         raise UsageError(
             "the integer model was not made from this float model",
             expected=f"a float model with SHA-256 {model.info.source_sha256}",
-            found=f"no value {missing[0]!r}" if missing else "nodes that don't tell what they stand for",
+            found=f"no value {missing!r}" if missing else "nodes that don't tell what they stand for",
             hint="give the float model that was quantized, or quantize this one",
         )
-    sources = [twin.source for twin in twins]
+    sources = [twin.source for twin in known]
     float_model = FloatModel(canonical, preprocess, sources)
     engine = Engine(model.graph)
     name = next(iter(model.graph.inputs))
     for done, image in enumerate(pixels, start=1):
         codes = engine.run_all({name: image[np.newaxis]})
-        for twin, exact in zip(twins, float_model.run(sources, image[np.newaxis]), strict=True):
+        for twin, exact in zip(known, float_model.run(sources, image[np.newaxis]), strict=True):
             twin.add(codes, exact)
         if progress:
             progress("compare", done, len(pixels))
-    return [twin.result() for twin in twins]
+    return [twin.result() for twin in known]
 
 
-def _is_twin(node: Node) -> bool:
-    return {"source", "scale", "zero_point"} <= node.metadata.keys()
+def _twins(graph: Graph) -> list[_Twin]:
+    types = check_graph(graph)
+    scores = {node.inputs[0] for node in graph.nodes if node.op.output_names == _SOFTMAX_OUTPUTS}
+    keys = {"source", "scale", "zero_point"}
+    return [_Twin(node, types, node.outputs[0] in scores) for node in graph.nodes if keys <= node.metadata.keys()]
 
 
 class _Twin:
-    """A node that stands for a float value, with what has been measured of it so far."""
+    """A node that stands for a float value, with what has been measured of it so far.
 
-    def __init__(self, node: Node, types: dict[str, TensorType]) -> None:
+    A softmax keeps its exponentials and their row sums apart. What goes into a softmax counts up to a constant a row: it takes
+    that out again, so quantization leaves zero points in there.
+    """
+
+    def __init__(self, node: Node, types: dict[str, TensorType], is_score: bool) -> None:
         self.node = node
+        self._is_score = is_score
         self.source = node.metadata["source"]
         self.dtype = types[node.outputs[0]].dtype
         try:
@@ -108,9 +119,12 @@ class _Twin:
         """Measure one image."""
         codes = values[self.node.outputs[0]]
         real = self._encoding.real(codes)
-        if len(self.node.outputs) == 2:  # a softmax keeps its exponentials and their row sums apart
+        exact = exact.reshape(real.shape).astype(np.float64)
+        if self.node.op.output_names == _SOFTMAX_OUTPUTS:
             real = real / values[self.node.outputs[1]]
-        self._sqnr.add(exact.reshape(real.shape), real)
+        if self._is_score:
+            real, exact = (array - array.mean(-1, keepdims=True) for array in (real, exact))
+        self._sqnr.add(exact, real)
         op = self.node.op
         if isinstance(op, RequantizingOp):
             self._codes += codes.size

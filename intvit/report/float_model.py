@@ -25,11 +25,10 @@ class FloatModel:
         canonical: the imported float model.
         preprocess: gives its mean and std.
         extra: values that are returned besides the outputs.
-        threads: for ONNX Runtime; 0 takes all cores.
     """
 
-    def __init__(self, canonical: CanonicalModel, preprocess: Preprocess, extra: Sequence[str] = (), threads: int = 0) -> None:
-        self._session = float_session(canonical, extra, threads)
+    def __init__(self, canonical: CanonicalModel, preprocess: Preprocess, extra: Sequence[str] = ()) -> None:
+        self._session = float_session(canonical, extra)
         self._input = self._session.get_inputs()[0].name
         self._normalize = normalizer(preprocess)
         self._step = None if canonical.dynamic_batch else 1

@@ -4,115 +4,55 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intvit import ops
-from intvit.ir import Node, Operand, TensorType
+from intvit.ir import Node, TensorType
 from intvit.kernels.add import add
 from intvit.kernels.gelu_polynomial import gelu_polynomial
 from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import layer_norm
 from intvit.kernels.linear import linear
+from intvit.kernels.linear_wide import linear_wide
 from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
-from intvit.kernels.simd import Level
 from intvit.kernels.softmax_divide import softmax_divide
 from intvit.kernels.softmax_polynomial import softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
 from intvit.kernels.tile import SIGN_FLIP, WIDE, pack, packed_type, padded_columns, padded_depth
-from intvit.kernels.vnni import ROWS
-from intvit.ops.output import RequantizingOp
+from intvit.kernels.vector_tile import ROWS
 from intvit.runtime.arena import aligned_copy, aligned_empty
+from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 
 Array = NDArray[Any]
-Shape = tuple[int, ...]
-Scratch = tuple[Shape, np.dtype[Any] | type[np.generic]]
 
 TILE: Scratch = ((ROWS, WIDE), np.int32)
 """The sums of one tile."""
-
-
-def _is_contiguous(_index: int, array: Array) -> bool:
-    return array.flags.c_contiguous
-
-
-def _unchanged(*inputs: Array) -> tuple[Array, ...]:
-    return inputs
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A node whose constants are packed: everything about it that does not depend on where its tensors lie.
-
-    Attributes:
-        uses: the positions of the inputs that the kernel reads at run time.
-        bind: makes the step from those inputs, the outputs and the scratch arrays, all in their final memory.
-        scratch: shapes and types of the scratch arrays.
-        arrange: turns those inputs into the views that the kernel wants (broadcast, transposed).
-        accepts: whether the kernel takes such a view as it lies; if not, it is copied first.
-        packed_bytes: bytes of packed constants.
-    """
-
-    uses: tuple[int, ...]
-    bind: Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], Step]
-    scratch: tuple[Scratch, ...] = ()
-    arrange: Callable[..., tuple[Array, ...]] = _unchanged
-    accepts: Callable[[int, Array], bool] = _is_contiguous
-    packed_bytes: int = 0
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a binder knows of a node: its inputs' types and constant values, its output types and the SIMD level."""
-
-    inputs: Sequence[Operand]
-    outputs: Sequence[TensorType]
-    level: Level
-
-    def constant(self, index: int) -> Array:
-        """Return a private, aligned copy of a constant input.
-
-        Raises:
-            OpTypeError: the input is not constant.
-        """
-        return aligned_copy(self.inputs[index].constant)
-
-    def rows(self, index: int) -> Array:
-        """Return a constant with last axis 1 as one value for every row of the first input."""
-        shape = (*self.inputs[0].type.shape[:-1], 1)
-        return aligned_copy(np.broadcast_to(self.inputs[index].constant, shape).reshape(-1))
-
-    def channels(self, index: int) -> Array:
-        """Return a constant [C] or [1] as one value for every channel of the first input."""
-        return aligned_copy(np.broadcast_to(self.inputs[index].constant, self.inputs[0].type.shape[-1:]))
-
-
-def as_bits(array: Array) -> Array:
-    """Return the signed view of an array: kernels clip before they narrow, so a code's bits do not depend on its sign."""
-    return array.view(np.dtype(f"i{array.dtype.itemsize}"))
-
-
-def as_rows(array: Array) -> Array:
-    """Return a contiguous array as [rows, channels]."""
-    return array.reshape(-1, array.shape[-1])
-
-
-def output_range(op: RequantizingOp) -> tuple[int, int, int]:
-    """Return the last three numbers of every requantizing kernel."""
-    return op.zero_point, op.low, op.high
 
 
 def _flip(kind: TensorType) -> int:
     return SIGN_FLIP if kind.dtype.signed else 0
 
 
+def _linear_wide(op: ops.Linear, at: Context) -> Prepared:
+    weight, bias, multiplier = (at.constant(i) for i in (1, 2, 3))
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        return linear_wide.bind(x, weight, bias, multiplier, op.shift, *output_range(op), scratch[0], y)
+
+    packed = weight.nbytes + bias.nbytes + multiplier.nbytes
+    return Prepared((0,), bind, (((len(bias),), np.int32),), packed_bytes=packed)
+
+
 def _linear(op: ops.Linear, at: Context) -> Prepared:
+    if at.inputs[0].type.dtype.bits > 8:
+        return _linear_wide(op, at)
     weight, flip = at.inputs[1].constant, _flip(at.inputs[0].type)
     depth, columns = padded_depth(weight.shape[0]), padded_columns(weight.shape[1])
     packed = aligned_empty((depth * columns,), packed_type(at.level))

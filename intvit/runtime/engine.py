@@ -6,6 +6,7 @@ import queue
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,7 @@ class Engine:
         bounds = [batch * i // parts for i in range(parts + 1)] if parts else [0]
         jobs = []
         if self._helpers is not None:
-            jobs = [
-                self._helpers.submit(self._run_images, inputs, outputs, range(a, b))
-                for a, b in zip(bounds[1:-1], bounds[2:], strict=True)
-            ]
+            jobs = [self._helpers.submit(self._run_images, inputs, outputs, range(a, b)) for a, b in pairwise(bounds[1:])]
         if parts:
             self._run_images(inputs, outputs, range(bounds[1]))
         for job in jobs:
@@ -98,9 +96,7 @@ class Engine:
         lane = Lane(self._keeping_plan, self.graph)
         lane.load(inputs, 0, self.types)
         lane.compute()
-        return {
-            name: np.ascontiguousarray(lane.values[name]).copy() for node in self.graph.nodes for name in node.outputs
-        }
+        return {name: np.ascontiguousarray(lane.values[name]).copy() for node in self.graph.nodes for name in node.outputs}
 
     @cached_property
     def _keeping_plan(self) -> Plan:
@@ -109,7 +105,7 @@ class Engine:
     def _batch(self, inputs: Mapping[str, Array]) -> int:
         for name, kind in self.graph.inputs.items():
             if kind.batch_axis is not None:
-                return inputs[name].shape[kind.batch_axis] // kind.shape[kind.batch_axis]
+                return int(inputs[name].shape[kind.batch_axis]) // kind.shape[kind.batch_axis]
         return 1
 
     def _result(self, name: str, batch: int) -> Array:

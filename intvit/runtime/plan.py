@@ -14,8 +14,9 @@ from intvit.ir import Graph, Node, Operand, TensorType
 from intvit.kernels.jit import Step
 from intvit.kernels.simd import Level
 from intvit.ops.expand import Expand
-from intvit.runtime.arena import MARGIN, Buffer, aligned_copy, place
-from intvit.runtime.bind import BINDERS, Context, Prepared, prepare
+from intvit.runtime.arena import Buffer, aligned_copy, place
+from intvit.runtime.bind import BINDERS, prepare
+from intvit.runtime.prepared import Context, Prepared
 
 Array = NDArray[Any]
 Binder = Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], Step]
@@ -192,6 +193,3 @@ class _Planner:
 
 def _bind_copy(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
     return partial(np.copyto, outputs[0], inputs[0])
-
-
-__all__ = ["MARGIN", "Plan", "PlannedStep", "Source", "View", "make_plan", "prepare_nodes"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.errors import CheckFailed
 from intvit.io import IntegerModel
 from intvit.io.digest import digest_all
 from intvit.io.model import test_pattern
@@ -26,7 +27,7 @@ class Difference:
     Attributes:
         executor: who differs.
         output: which output.
-        summary: what differs, for people, if it is not the values alone.
+        summary: what is wrong, for people, if it is not the values alone.
         count: how many elements differ.
         largest: the largest difference, in steps.
         positions: the first positions that differ.
@@ -71,21 +72,22 @@ def check_agreement(subject: Subject, executors: Sequence[Executor], pixels: Arr
 
     Args:
         subject: the model and its bytes.
-        executors: the first one is what the others are compared with.
+        executors: the first one that runs the model is what the others are compared with.
         pixels: uint8 [N, H, W, 3]; the synthetic self-test image by default.
-
-    Raises:
-        CheckFailed: an executor does not run the model at all.
     """
     pixels = default_pixels(subject.model) if pixels is None else pixels
-    results = {executor.name: executor.run(subject, pixels) for executor in executors}
-    first = next(iter(results.values()))
-    differences = [
-        difference
-        for name, outputs in results.items()
-        for output in first
-        if (difference := compare(name, output, first[output], outputs[output]))
-    ]
+    results: dict[str, dict[str, Array]] = {}
+    differences: list[Difference] = []
+    for executor in executors:
+        try:
+            outputs = executor.run(subject, pixels)
+        except CheckFailed as error:
+            differences.append(Difference(executor.name, "all outputs", str(error)))
+            continue
+        results[executor.name] = outputs
+        first = next(iter(results.values()))
+        compared = (compare(executor.name, name, first[name], outputs[name]) for name in first)
+        differences += [difference for difference in compared if difference]
     return Agreement(len(pixels), {name: digest_all(outputs) for name, outputs in results.items()}, tuple(differences))
 
 

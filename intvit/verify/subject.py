@@ -25,8 +25,12 @@ class Subject:
     @staticmethod
     def load(path: str | Path) -> Subject:
         """Read a model file; raises what `load_model` raises."""
-        data = read_bytes(path, MAX_FILE_BYTES)
-        return Subject(model_from_bytes(data, where=str(path)), data)
+        return Subject.load_bytes(read_bytes(path, MAX_FILE_BYTES), str(path))
+
+    @staticmethod
+    def load_bytes(data: bytes, where: str = "model") -> Subject:
+        """Read a model file's content; raises what `load_model` raises."""
+        return Subject(model_from_bytes(data, where), data)
 
     @staticmethod
     def of(model: IntegerModel) -> Subject:

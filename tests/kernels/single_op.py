@@ -3,7 +3,7 @@
 import numpy as np
 
 from intvit.ir import Graph, Node, Operand, TensorType, check_graph
-from intvit.numerics import IntType, Interval
+from intvit.numerics import Interval, IntType
 from intvit.runtime.engine import Engine
 
 ALL_TYPES = (np.uint8, np.int8, np.int16, np.int32)
@@ -39,11 +39,11 @@ def assert_equals_reference(op, activations, constants=(), level=None):
     """Run `op` and compare all bits; the inputs must respect the operator's claims, which are checked."""
     assert claims_hold(op, activations, constants)
     names = [f"x{i}" for i in range(len(activations) + len(constants))]
-    inputs = dict(zip(names, activations))
-    fixed = dict(zip(names[len(activations) :], constants))
+    inputs = dict(zip(names, activations, strict=False))
+    fixed = dict(zip(names[len(activations) :], constants, strict=True))
     types = {name: TensorType(IntType.of(a.dtype), a.shape) for name, a in inputs.items()}
     graph = Graph(types, op.output_names, fixed, (Node("n", op, tuple(names), op.output_names),))
     got = Engine(graph, check_graph(graph), level=level).run(inputs)
-    for name, want in zip(op.output_names, op.reference(*activations, *constants)):
+    for name, want in zip(op.output_names, op.reference(*activations, *constants), strict=True):
         assert got[name].dtype == want.dtype
         np.testing.assert_array_equal(got[name], want)

@@ -34,9 +34,10 @@ def bind_all():
     KERNELS["softmax_table"].bind(
         rows[np.int32], flat[np.int32], 2, flat[np.uint8], flat[np.int32], rows[np.uint8], flat[np.int32]
     )
-    KERNELS["gelu_table"].bind(
-        rows[np.int16], flat[np.int32], flat[np.int16], 0, 0, 2, 0, 0, 1, flat[np.int32], rows[np.int8]
+    KERNELS["linear_wide"].bind(
+        rows[np.int16], rows[np.int8], flat[np.int32], flat[np.int32], 2, 0, 0, 1, flat[np.int32], rows[np.int8]
     )
+    KERNELS["gelu_table"].bind(rows[np.int16], flat[np.int32], flat[np.int16], 0, 0, 2, 0, 0, 1, flat[np.int32], rows[np.int8])
 
 
 def test_no_kernel_has_floats():
@@ -58,7 +59,7 @@ def test_a_float_would_be_seen():
 def test_the_gil_is_released_and_numba_settings_are_left_alone():
     before = config.CACHE_DIR
     kernel = Kernel(lambda x: None)
-    assert config.CACHE_DIR == before
+    assert before == config.CACHE_DIR
     assert all(k.dispatcher.targetoptions["nogil"] for k in (kernel, *KERNELS.values()))
     assert not any(k.dispatcher.targetoptions.get("fastmath") for k in KERNELS.values())
 
@@ -119,9 +120,12 @@ def test_an_unsupported_level_is_an_error(monkeypatch):
 def test_a_second_process_compiles_nothing():
     """After this process has filled the cache, another one loads every kernel from it."""
     make = "from vit import make_vit; from intvit.runtime.engine import Engine; Engine(make_vit(depth=1))"
-    count = "from intvit.kernels.jit import KERNELS; print(sum(sum(k.dispatcher.stats.cache_misses.values()) for k in KERNELS.values()))"
+    misses = "sum(sum(k.dispatcher.stats.cache_misses.values()) for k in KERNELS.values())"
+    count = f"from intvit.kernels.jit import KERNELS; print({misses})"
     Engine(make_vit(depth=1))
     folder = os.path.dirname(__file__)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([folder, *sys.path])}
-    done = subprocess.run([sys.executable, "-c", f"{make}; {count}"], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{make}; {count}"], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["0"]

@@ -39,6 +39,13 @@ def test_linear_tails(rows, depth, level):
         check_linear(rows, rows, depth, channels, np.int8, np.int8, 44, level)
 
 
+@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("to", ALL_TYPES)
+def test_linear_of_16_bit_inputs(rows, to, level):
+    for channels in (1, 16, 65):
+        check_linear(rows, rows, 97, channels, np.int16, to, 44, level)
+
+
 def test_linear_clips_inside_the_type(level):
     rng = np.random.default_rng(0)
     x, weight = random_codes(rng, (7, 20), np.uint8), rng.integers(-128, 128, (20, 66)).astype(np.int8)

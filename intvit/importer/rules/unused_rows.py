@@ -60,13 +60,13 @@ def _sliced_inputs(editor: Editor, node: ir.Node, cut: Range) -> list[ir.Value |
     if first is None:
         return None
     if node.op_type in _FIRST_INPUT and axis < rank - 1:
-        return [_slice(editor, node, first, cut), *node.inputs[1:]]
+        return [cut_rows(editor, node, first, cut), *node.inputs[1:]]
     if node.op_type == "MatMul" and axis == rank - 2:
-        return [_slice(editor, node, first, cut), node.inputs[1]]
+        return [cut_rows(editor, node, first, cut), node.inputs[1]]
     if node.op_type in ("Add", "Mul"):
         return [_slice_broadcast(editor, node, value, cut, rank) for value in node.inputs]
     if node.op_type == "Transpose":
-        return [_slice(editor, node, first, (int(node.attributes["perm"].as_ints()[axis]), start, end))]
+        return [cut_rows(editor, node, first, (int(node.attributes["perm"].as_ints()[axis]), start, end))]
     if node.op_type == "Reshape":
         return _reshaped(editor, node, first, cut)
     return None
@@ -81,7 +81,7 @@ def _reshaped(editor: Editor, node: ir.Node, first: ir.Value, cut: Range) -> lis
     target = integers_of(input_of(node, 1))
     if not same or target is None or target[axis] != after[axis]:
         return None
-    sliced = _slice(editor, node, first, (same[0], start, end))
+    sliced = cut_rows(editor, node, first, (same[0], start, end))
     shape = [end - start if i == axis else size for i, size in enumerate(target)]
     return [sliced, editor.integers(shape, f"{node.name}_rows_shape")]
 
@@ -98,10 +98,10 @@ def _slice_broadcast(editor: Editor, node: ir.Node, value: ir.Value | None, cut:
     array = array_of(value)
     if array is not None:
         return editor.constant(np.take(array, range(start, end), own), f"{value.name}_rows")
-    return _slice(editor, node, value, (own, start, end))
+    return cut_rows(editor, node, value, (own, start, end))
 
 
-def _slice(editor: Editor, node: ir.Node, value: ir.Value, cut: Range) -> ir.Value:
+def cut_rows(editor: Editor, node: ir.Node, value: ir.Value, cut: Range) -> ir.Value:
     axis, start, end = cut
     numbers = [
         editor.integers([n], f"{node.name}_{what}") for what, n in (("start", start), ("end", end), ("axis", axis))

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S32, U8, common_shift
+from intvit.numerics import S16, S32, U8, common_shift
 from intvit.ops import MatMul, SoftmaxDivide, SoftmaxPolynomial, SoftmaxTable
 from intvit.ops.softmax_exp import TOP
 from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
+from intvit.quantize.choose import wide_limit
 from intvit.quantize.lower.linear import output_encoding
+from intvit.quantize.ranges import HEADROOM
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
 TABLE_ENTRIES = 4096
 TABLE_STEPS = 512
 """Entries of the exponential's table for each factor of e."""
-MAX_GAIN = 64.0
-"""The most by which the attention output's codes are finer than the values' codes."""
 
 
 def lower_matmul(context: Context, node: FloatNode) -> None:
@@ -90,11 +91,14 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: str, value
     np.minimum.at(bottom, head, low)
     np.maximum.at(top, head, high)
     reach = np.maximum(np.maximum(-bottom, top), 1e-3) * context.recipe.attention
-    alpha = np.minimum(U8.high / 2 / reach, MAX_GAIN)
-    beta = 128
-    encoding = context.site_encoding(site, U8, scale / alpha[head], beta + alpha[head] * zero)
+    limit = wide_limit(context, site)
+    beta, room = (128, U8.high / 2) if limit is None else (0, limit / HEADROOM)
+    alpha = np.minimum(room / reach, room / 2)
+    dtype = U8 if limit is None else S16
+    encoding = context.site_encoding(site, dtype, scale / alpha[head], beta + alpha[head] * zero)
+    encoding = replace(encoding, limit=limit)
     numerators, shift = _numerators(alpha)
-    op = SoftmaxDivide(to=U8, low=0, high=255, zero_point=beta, shift=shift)
+    op = SoftmaxDivide(to=dtype, low=encoding.low, high=encoding.high, zero_point=beta, shift=shift)
     constant = context.builder.constant(f"{node.name}.numerator", _per_head(numerators, shape))
     name = context.emit(f"{node.name}.divide", op, product, row_sum, constant)
     context.set(node.output, name, encoding)

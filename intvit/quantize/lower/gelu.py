@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.ir import Op
 from intvit.numerics import common_shift
 from intvit.ops import GeluPolynomial, GeluTable
 from intvit.ops.gelu import TAIL, VALUE_BITS
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context
-from intvit.quantize.lower.linear import output_encoding
+from intvit.quantize.lower.linear import output_codes, output_encoding
 
 TABLE_BITS = 12
 
@@ -28,17 +29,18 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     gains = [Fraction(1, 1 << VALUE_BITS) / Fraction(float(s)) for s in encoding.scale.reshape(-1)]
     multipliers, shift = common_shift(gains)
     multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32))
-    dtype, zero_point = encoding.dtype, int(encoding.zero_point.reshape(-1)[0])
-    common = {"to": dtype, "low": dtype.low, "high": dtype.high, "zero_point": zero_point}
+    inputs: tuple[str, ...]
     if context.recipe.gelu == "table":
         index_shift = max(0, fraction_bits + TAIL.bit_length() - 1 - TABLE_BITS)
         table = context.builder.constant(f"{node.name}.table", bump_table(fraction_bits, index_shift))
-        exact = GeluTable(fraction_bits=fraction_bits, index_shift=index_shift, shift=shift, **common)
-        name = context.emit(node.name, exact, source.name, multiplier, table)
+        inputs = (source.name, multiplier, table)
+        op: Op = GeluTable(fraction_bits=fraction_bits, index_shift=index_shift, shift=shift, **output_codes(encoding))
     else:
-        op = GeluPolynomial(fraction_bits=fraction_bits, coefficients=DEGREE_8, shift=shift, **common)
-        name = context.emit(node.name, op, source.name, multiplier)
-    context.set(node.output, name, encoding)
+        inputs = (source.name, multiplier)
+        op = GeluPolynomial(
+            fraction_bits=fraction_bits, coefficients=DEGREE_8, shift=shift, **output_codes(encoding)
+        )
+    context.set(node.output, context.emit(node.name, op, *inputs), encoding)
 
 
 def bump_table(fraction_bits: int, index_shift: int) -> NDArray[Any]:

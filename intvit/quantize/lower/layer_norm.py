@@ -29,8 +29,7 @@ def lower_layer_norm(context: Context, node: FloatNode) -> None:
     bias = [round(Fraction(float(o)) * (1 << shift)) for o in offset]
     step = float(source.encoding.scale.reshape(-1)[0])
     epsilon = max(1, round(float(node.attributes.get("epsilon", 1e-5)) * (channels / step) ** 2))
-    dtype = encoding.dtype
-    op = LayerNorm(to=dtype, low=dtype.low, high=dtype.high, epsilon=epsilon, shift=shift)
+    op = LayerNorm(to=encoding.dtype, low=encoding.low, high=encoding.high, epsilon=epsilon, shift=shift)
     inputs = (
         source.name,
         context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32)),

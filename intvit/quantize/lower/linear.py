@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S8, S16, S32, U8, common_shift
+from intvit.numerics import S8, S16, S32, U8, IntType, common_shift
 from intvit.ops import Linear, Reshape, Transpose
-from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, site_rows
+from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, site_rows, wide_codes, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
@@ -30,7 +31,7 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
     source = context.values[layer.input]
     if layer.kernel:
         source = _patches(context, layer, source)
-    elif source.encoding.dtype.bits > 8:
+    elif source.encoding.dtype.bits > 8 and source.encoding.limit is None:
         source = _narrow(context, layer, source)
     scale, zero_point = (_last_axis(a, len(layer.weight)) for a in (source.encoding.scale, source.encoding.zero_point))
     weight, steps, bias = _integer_weights(context, layer, scale, zero_point)
@@ -131,11 +132,29 @@ def _sample_rows(context: Context, layer: LinearLayer, scale: Array, zero_point:
     return real * factor, seen
 
 
+class OutputCodes(TypedDict):
+    """The attributes by which a requantizing operator is told its output's codes."""
+
+    to: IntType
+    low: int
+    high: int
+    zero_point: int
+
+
+def output_codes(encoding: Encoding) -> OutputCodes:
+    """Return the output attributes for an encoding of one zero point."""
+    zero_point = int(encoding.zero_point.reshape(-1)[0])
+    return OutputCodes(to=encoding.dtype, low=encoding.low, high=encoding.high, zero_point=zero_point)
+
+
 def output_encoding(context: Context, value: str, rank: int) -> Encoding:
     """Choose how a site is stored, by what it is used for."""
     site = context.sites[value]
     statistics = context.statistics[value]
     if site.kind == UseKind.LINEAR:
+        if (limit := wide_limit(context, site)) is not None:
+            scale, zero_point = wide_codes(site, statistics, limit)
+            return replace(context.site_encoding(site, S16, scale, zero_point), limit=limit)
         choice = choose_linear_input(context.recipe, site, statistics, context.spreads.get(value))
         context.note_error(site, choice.error)
         return context.site_encoding(site, U8, choice.scale, choice.zero_point)

@@ -1,7 +1,9 @@
-"""The AVX-512 VNNI dot-product tile, written as LLVM vector instructions.
+"""The dot-product tile of every SIMD level, written as LLVM vector instructions.
 
 A tile is up to 6 rows by 1 or 4 vectors of 16 int32 sums, all held in registers while the depth is walked four bytes at a
-time: a vector of packed weights `[depth/4][columns][4]` meets four bytes of each row, repeated over the lanes.
+time: packed weights meet four bytes of each row, repeated over the lanes. With AVX-512 VNNI one instruction adds four
+products to a lane. Portably, each half of the four bytes is spread to 16-bit pairs and multiplied pair by pair, in generic
+instructions that compilers turn into `pmaddwd` or `smlal`.
 """
 
 from __future__ import annotations
@@ -18,32 +20,32 @@ ROWS, LANES, VECTORS = 6, 16, 4
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _SUMS, _BYTES = ir.VectorType(_I32, LANES), ir.VectorType(_I8, 4 * LANES)
 _PRODUCTS = ir.VectorType(_I64, LANES // 2)
+_PAIRS = ir.VectorType(ir.IntType(16), 2 * LANES)
 _DOT = "llvm.x86.avx512.vpdpbusd.512"
 
 
-def _emit_tile(context: Any, builder: Any, operands: list[Any], rows: Any, vectors: Any, emit_end: Any) -> Any:
+def _emit_tile(context: Any, builder: Any, vnni: bool, operands: list[Any], rows: Any, vectors: Any, emit_end: Any) -> Any:
     """Emit a switch over the tile's shape, with one loop for each; `emit_end` stores what the loop leaves."""
     done = builder.append_basic_block("tile.done")
     shape = builder.add(builder.mul(rows, _I64(VECTORS + 1)), vectors)
     switch = builder.switch(shape, done)
     for r in range(1, ROWS + 1):
-        for v in (1, VECTORS):
+        for v in (1, VECTORS) if vnni else (1,):
             block = builder.append_basic_block(f"tile.{r}x{v}")
             switch.add_case(_I64(r * (VECTORS + 1) + v), block)
             builder.position_at_end(block)
-            emit_end(_emit_sums(builder, operands, r, v))
+            emit_end(_emit_sums(builder, vnni, operands, r, v))
             builder.branch(done)
     builder.position_at_end(done)
     return context.get_dummy_value()
 
 
-def _emit_sums(builder: Any, operands: list[Any], rows: int, vectors: int) -> list[list[Any]]:
+def _emit_sums(builder: Any, vnni: bool, operands: list[Any], rows: int, vectors: int) -> list[list[Any]]:
     """Emit `bias + sum over k of (x[r, k] ^ flip) * packed[k]` for one tile shape; return vectors of sums by row."""
     x, x_stride, flip, packed, quads, bias = operands
     x_rows = [builder.add(x, builder.mul(x_stride, _I64(r))) for r in range(rows)]
     starts = [_load(builder, _at(builder, bias, 4 * v), _SUMS, 4) for v in range(vectors)]
     flips = _repeat(builder, builder.trunc(flip, _I32))
-    dot = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_SUMS, [_SUMS, _BYTES, _BYTES]), _DOT)
 
     before, loop = builder.block, builder.append_basic_block("tile.k")
     after = builder.append_basic_block("tile.end")
@@ -51,13 +53,15 @@ def _emit_sums(builder: Any, operands: list[Any], rows: int, vectors: int) -> li
     builder.position_at_end(loop)
     k = builder.phi(_I64)
     sums = [[builder.phi(_SUMS) for _ in range(vectors)] for _ in range(rows)]
-    weights_at = builder.add(packed, builder.mul(k, _I64(4 * LANES * vectors)))
-    weights = [_load(builder, _at(builder, weights_at, 4 * v), _BYTES, 64) for v in range(vectors)]
+    size = 64 if vnni else 128
+    weights_at = builder.add(packed, builder.mul(k, _I64(size * vectors)))
+    emit_load, emit_dot = (_load_quads, _dot_quads) if vnni else (_load_pairs, _dot_pairs)
+    weights = [emit_load(builder, builder.add(weights_at, _I64(size * v))) for v in range(vectors)]
     updated = []
     for r in range(rows):
         quad = _load(builder, builder.add(x_rows[r], builder.mul(k, _I64(4))), _I32, 1)
-        codes = builder.bitcast(builder.xor(_repeat(builder, quad), flips), _BYTES)
-        updated.append([builder.call(dot, [sums[r][v], codes, weights[v]]) for v in range(vectors)])
+        codes = builder.xor(_repeat(builder, quad), flips)
+        updated.append([emit_dot(builder, sums[r][v], codes, weights[v]) for v in range(vectors)])
     k_next = builder.add(k, _I64(1))
     builder.cbranch(builder.icmp_signed("<", k_next, quads), loop, after)
 
@@ -69,6 +73,44 @@ def _emit_sums(builder: Any, operands: list[Any], rows: int, vectors: int) -> li
             sums[r][v].add_incoming(updated[r][v], loop)
     builder.position_at_end(after)
     return updated
+
+
+def _load_quads(builder: Any, address: Any) -> Any:
+    return _load(builder, address, _BYTES, 64)
+
+
+def _dot_quads(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
+    """Add four u8 x s8 products to each lane."""
+    kind = ir.FunctionType(_SUMS, [_SUMS, _BYTES, _BYTES])
+    dot = cgutils.get_or_insert_function(builder.module, kind, _DOT)  # type: ignore[no-untyped-call]
+    return builder.call(dot, [sums, builder.bitcast(codes, _BYTES), weights])
+
+
+def _load_pairs(builder: Any, address: Any) -> tuple[Any, Any]:
+    """Load the weights of bytes 0 and 2 of the four, and of bytes 1 and 3, each as even and odd int32 lanes."""
+    even, odd = (_load(builder, builder.add(address, _I64(64 * i)), _PAIRS, 64) for i in range(2))
+    return _unzip(builder, even), _unzip(builder, odd)
+
+
+def _dot_pairs(builder: Any, sums: Any, codes: Any, weights: tuple[Any, Any]) -> Any:
+    """Add four u8 x s16 products to each lane, two at a time."""
+    mask = ir.Constant(_SUMS, [0x00FF00FF] * LANES)
+    shifted = builder.lshr(codes, ir.Constant(_SUMS, [8] * LANES))
+    for part, factors in zip((codes, shifted), weights, strict=True):
+        pairs = _unzip(builder, builder.bitcast(builder.and_(part, mask), _PAIRS))
+        products = [builder.mul(p, f) for p, f in zip(pairs, factors, strict=True)]
+        sums = builder.add(sums, builder.add(*products))
+    return sums
+
+
+def _unzip(builder: Any, pairs: Any) -> tuple[Any, Any]:
+    """Return the even and the odd int16 lanes as int32."""
+
+    def pick(start: int) -> Any:
+        lanes = ir.Constant(_SUMS, list(range(start, 2 * LANES, 2)))
+        return builder.sext(builder.shuffle_vector(pairs, ir.Constant(_PAIRS, ir.Undefined), lanes), _SUMS)
+
+    return pick(0), pick(1)
 
 
 def _emit_codes(builder: Any, numbers: list[Any], sums: list[list[Any]], element: Any) -> None:
@@ -119,45 +161,50 @@ def _store(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
 
 
-def _sums_tile(_typing: Any, x, x_stride, flip, packed, quads, bias, out, out_stride, rows, vectors) -> Any:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _sums_tile(  # type: ignore[no-untyped-def]
+    _typing: Any, weight_bits, x, x_stride, flip, packed, quads, bias, out, out_stride, rows, vectors,  # noqa: ANN001
+) -> Any:  # fmt: skip
+    vnni = weight_bits.literal_value == 8
+
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        *operands, out, out_stride, rows, vectors = arguments
+        _, *operands, out, out_stride, rows, vectors = arguments
 
         def end(sums: list[list[Any]]) -> None:
             for r, row in enumerate(sums):
                 for v, vector in enumerate(row):
                     _store(builder, vector, _at(builder, builder.add(out, builder.mul(out_stride, _I64(r))), 4 * v))
 
-        return _emit_tile(context, builder, operands, rows, vectors, end)
+        return _emit_tile(context, builder, vnni, operands, rows, vectors, end)
 
-    return types.void(*[types.int64] * 10), emit
+    return types.void(weight_bits, *[types.int64] * 10), emit
 
 
 def _codes_tile(  # type: ignore[no-untyped-def]
-    _typing: Any, x, x_stride, flip, packed, quads, bias,  # noqa: ANN001
-    multiplier, shift, zero_point, low, high, y, y_stride, bits, rows, vectors,  # noqa: ANN001
+    _typing: Any, weight_bits, code_bits, x, x_stride, flip, packed, quads, bias,  # noqa: ANN001
+    multiplier, shift, zero_point, low, high, y, y_stride, rows, vectors,  # noqa: ANN001
 ) -> Any:  # fmt: skip
-    element = ir.IntType(bits.literal_value)
+    vnni, element = weight_bits.literal_value == 8, ir.IntType(code_bits.literal_value)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        operands, numbers, (_, rows, vectors) = arguments[:6], arguments[6:13], arguments[13:]
+        operands, numbers, (rows, vectors) = arguments[2:8], arguments[8:15], arguments[15:]
 
         def end(sums: list[list[Any]]) -> None:
             _emit_codes(builder, numbers, sums, element)
 
-        return _emit_tile(context, builder, operands, rows, vectors, end)
+        return _emit_tile(context, builder, vnni, operands, rows, vectors, end)
 
-    return types.void(*[types.int64] * 13, bits, types.int64, types.int64), emit
+    return types.void(weight_bits, code_bits, *[types.int64] * 15), emit
 
 
-sums_tile = intrinsic(_sums_tile)
+sums_tile: Any = intrinsic(prefer_literal=True)(_sums_tile)
 """Store a tile of s32 sums.
 
-Addresses and byte strides are int64; `quads` is depth / 4, at least 1; `flip` is XORed to each 4 bytes of x.
+`weight_bits`, a literal, tells the packing: 8 for VNNI, 16 for portable. Addresses and byte strides are int64; `quads` is
+depth / 4, at least 1; `flip` is XORed to each 4 bytes of x.
 """
 
-codes_tile = intrinsic(prefer_literal=True)(_codes_tile)
-"""Store a tile of `clip(rescale(sums, multiplier, shift) + zero_point)` as integers of `bits` bits, a literal.
+codes_tile: Any = intrinsic(prefer_literal=True)(_codes_tile)
+"""Store a tile of `clip(rescale(sums, multiplier, shift) + zero_point)` as integers of `code_bits` bits, a literal up to 32.
 
 Needs `intvit.kernels.integer.fits_high_half`; `multiplier` holds one s32 for every column of the panel.
 """

@@ -1,0 +1,90 @@
+"""What is known of a node before its tensors have a place: its packed constants, and how to bind a kernel to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.ir import Operand, TensorType
+from intvit.kernels.jit import Step
+from intvit.kernels.simd import Level
+from intvit.ops.output import RequantizingOp
+from intvit.runtime.arena import aligned_copy
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+Scratch = tuple[Shape, np.dtype[Any] | type[np.generic]]
+
+
+def _is_contiguous(_index: int, array: Array) -> bool:
+    return array.flags.c_contiguous
+
+
+def _unchanged(*inputs: Array) -> tuple[Array, ...]:
+    return inputs
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A node whose constants are packed: everything about it that does not depend on where its tensors lie.
+
+    Attributes:
+        uses: the positions of the inputs that the kernel reads at run time.
+        bind: makes the step from those inputs, the outputs and the scratch arrays, all in their final memory.
+        scratch: shapes and types of the scratch arrays.
+        arrange: turns those inputs into the views that the kernel wants (broadcast, transposed).
+        accepts: whether the kernel takes such a view as it lies; if not, it is copied first.
+        packed_bytes: bytes of packed constants.
+    """
+
+    uses: tuple[int, ...]
+    bind: Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], Step]
+    scratch: tuple[Scratch, ...] = ()
+    arrange: Callable[..., tuple[Array, ...]] = _unchanged
+    accepts: Callable[[int, Array], bool] = _is_contiguous
+    packed_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a binder knows of a node: its inputs' types and constant values, its output types and the SIMD level."""
+
+    inputs: Sequence[Operand]
+    outputs: Sequence[TensorType]
+    level: Level
+
+    def constant(self, index: int) -> Array:
+        """Return a private, aligned copy of a constant input.
+
+        Raises:
+            OpTypeError: the input is not constant.
+        """
+        return aligned_copy(self.inputs[index].constant)
+
+    def rows(self, index: int) -> Array:
+        """Return a constant with last axis 1 as one value for every row of the first input."""
+        shape = (*self.inputs[0].type.shape[:-1], 1)
+        return aligned_copy(np.broadcast_to(self.inputs[index].constant, shape).reshape(-1))
+
+    def channels(self, index: int) -> Array:
+        """Return a constant [C] or [1] as one value for every channel of the first input."""
+        return aligned_copy(np.broadcast_to(self.inputs[index].constant, self.inputs[0].type.shape[-1:]))
+
+
+def as_bits(array: Array) -> Array:
+    """Return the signed view of an array: kernels clip before they narrow, so a code's bits do not depend on its sign."""
+    return array.view(np.dtype(f"i{array.dtype.itemsize}"))
+
+
+def as_rows(array: Array) -> Array:
+    """Return a contiguous array as [rows, channels]."""
+    return array.reshape(-1, array.shape[-1])
+
+
+def output_range(op: RequantizingOp) -> tuple[int, int, int]:
+    """Return the last three numbers of every requantizing kernel."""
+    return op.zero_point, op.low, op.high
