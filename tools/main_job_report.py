@@ -164,8 +164,8 @@ def main() -> None:
         parts = [
             "# The main job, measured\n",
             report_head("python tools/main_job_report.py --data DATA"),
-            "DeiT-Tiny, calibrated on 128 images, evaluated on a subset of 650 images of the ImageNet validation set, which is easier "
-            "than the whole (72.2 % float top-1 there): compare differences, not levels.\n",
+            "DeiT-Tiny, calibrated on 128 images, evaluated on a subset of 650 images of the ImageNet validation set, which is\n"
+            "easier than the whole (72.2 % float top-1 there): compare differences, not levels.\n",
             section("Accuracy of DeiT-Tiny", accuracy_rows(model, float_model, val, labels)),
             section("Conversion", conversion),
             section("Exactness", exactness_rows(model, val)),

@@ -125,9 +125,7 @@ def list_images(folder: str | Path) -> list[Path]:
     found = []
     for root, folders, names in os.walk(folder, onerror=_refuse_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(root, name) for name in names if not name.startswith(".") and PurePath(name).suffix.lower() in SUFFIXES
-        ]
+        found += [Path(root, name) for name in names if not name.startswith(".") and PurePath(name).suffix.lower() in SUFFIXES]
     if not found:
         raise InputFileError(
             "no image in this folder",

@@ -62,9 +62,7 @@ def _error(where: str, message: str, expected: str | None = None, found: str | N
 def _check_format(proto: onnx.ModelProto, properties: dict[str, str], where: str) -> None:
     version = properties.get("intvit.format_version")
     if version is None:
-        kind = (
-            f"an ONNX model by {proto.producer_name or 'an unknown producer'}" if proto.graph.node else "no ONNX graph"
-        )
+        kind = f"an ONNX model by {proto.producer_name or 'an unknown producer'}" if proto.graph.node else "no ONNX graph"
         raise _error(where, "is not an integer model", "an ONNX file written by intvit", kind)
     if version != str(FORMAT_VERSION):
         raise InputFileError(
@@ -128,9 +126,7 @@ def _array(tensor: onnx.TensorProto, where: str) -> NDArray[Any]:
 def _node(proto: onnx.NodeProto, where: str) -> Node:
     op = OPS.get(proto.op_type)
     if proto.domain != DOMAIN or op is None:
-        raise _error(
-            where, f"node {proto.name!r} uses the unknown operator {proto.domain or 'ai.onnx'}.{proto.op_type}"
-        )
+        raise _error(where, f"node {proto.name!r} uses the unknown operator {proto.domain or 'ai.onnx'}.{proto.op_type}")
     metadata = {p.key: p.value for p in proto.metadata_props}
     return Node(proto.name, _op(op, proto, where), tuple(proto.input), tuple(proto.output), metadata)
 
@@ -147,7 +143,5 @@ def _op(op: type[Op], proto: onnx.NodeProto, where: str) -> Op:
         if attribute.type != wanted or (kind == "IntType" and attribute.i not in INT_TYPE):
             raise _error(where, f"node {proto.name!r} has a damaged attribute {name!r}")
         is_tuple = wanted == onnx.AttributeProto.INTS
-        values[name] = (
-            tuple(attribute.ints) if is_tuple else INT_TYPE[attribute.i] if kind == "IntType" else attribute.i
-        )
+        values[name] = tuple(attribute.ints) if is_tuple else INT_TYPE[attribute.i] if kind == "IntType" else attribute.i
     return op(**values)

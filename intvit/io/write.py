@@ -31,7 +31,8 @@ def save_model(model: IntegerModel, path: str | Path) -> None:
 
 def model_to_bytes(model: IntegerModel) -> bytes:
     """Return the file's content; the same model always gives the same bytes."""
-    return model_to_proto(model).SerializeToString(deterministic=True)
+    data: bytes = model_to_proto(model).SerializeToString(deterministic=True)
+    return data
 
 
 def model_to_proto(model: IntegerModel) -> onnx.ModelProto:

@@ -42,9 +42,7 @@ class Dyadic:
         return Dyadic(multipliers[0], shift)
 
 
-def common_shift(
-    values: Sequence[Fraction], bits: int = MULTIPLIER_BITS, max_shift: int = MAX_SHIFT
-) -> tuple[list[int], int]:
+def common_shift(values: Sequence[Fraction], bits: int = MULTIPLIER_BITS, max_shift: int = MAX_SHIFT) -> tuple[list[int], int]:
     """Write many scales over one power of two: `values[i] ~ multipliers[i] / 2**shift`.
 
     The largest magnitude fills `bits` bits; signs are kept, so LayerNorm's gamma can go through it.

@@ -36,4 +36,5 @@ def saturate(x: NDArray[Any], to: IntType, low: int | None = None, high: int | N
     """Clip `x` to `[low, high]` (by default all of the type `to`) and narrow it to that type."""
     low = to.low if low is None else low
     high = to.high if high is None else high
-    return np.clip(x, low, high).astype(to.dtype)
+    clipped: NDArray[Any] = np.clip(x, low, high)
+    return clipped.astype(to.dtype)

@@ -45,4 +45,5 @@ class GeluTable(Gelu):
         return Interval(int(table.min()), int(table.max())), ()
 
     def bump(self, near: NDArray[np.int64], *constants: NDArray[Any]) -> NDArray[np.int64]:
-        return constants[0][near >> self.index_shift].astype(np.int64)
+        entries: NDArray[Any] = constants[0][near >> self.index_shift]
+        return entries.astype(np.int64)

@@ -136,7 +136,9 @@ class LayerNorm(RequantizingOp):
 
 def bit_length(x: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number of bits of every element of `x` in `[0, 2**62)`."""
-    return (x[..., None] >= (np.int64(1) << np.arange(62, dtype=np.int64))).sum(-1, dtype=np.int64)
+    reached: NDArray[np.bool_] = x[..., None] >= (np.int64(1) << np.arange(62, dtype=np.int64))
+    length: NDArray[np.int64] = reached.sum(-1, dtype=np.int64)
+    return length
 
 
 def isqrt_ceil(x: int) -> int:

@@ -86,5 +86,7 @@ def exact_matmul(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.int64]:
     """
     limit = np.iinfo(a.dtype).max * np.iinfo(b.dtype).max * a.shape[-1]
     if limit < 1 << 53:
-        return np.matmul(a.astype(np.float64), b.astype(np.float64)).astype(np.int64)
-    return np.matmul(a.astype(np.int64), b.astype(np.int64))
+        product: NDArray[Any] = np.matmul(a.astype(np.float64), b.astype(np.float64))
+    else:
+        product = np.matmul(a.astype(np.int64), b.astype(np.int64))
+    return product.astype(np.int64)

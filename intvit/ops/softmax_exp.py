@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit.ir.op import Bound, Op, Operand, require
 from intvit.ir.tensor_type import TensorType
-from intvit.numerics import S32, U8, Interval
+from intvit.numerics import S32, U8, Interval, rescale
 from intvit.ops import body
 from intvit.ops.add import broadcast_type
 from intvit.ops.output import check_shift, rescale_bound
@@ -71,8 +71,8 @@ class SoftmaxExp(Op):
 
     def distance(self, x: NDArray[Any], multiplier: NDArray[Any]) -> NDArray[np.int64]:
         """Return `rescale(rowmax - x, multiplier, shift)`, never negative."""
-        below = x.max(-1, keepdims=True).astype(np.int64) - x
-        return (below * multiplier + (1 << (self.shift - 1))) >> self.shift
+        below: NDArray[np.int64] = x.max(-1, keepdims=True).astype(np.int64) - x
+        return rescale(below, multiplier, self.shift)
 
 
 def with_row_sum(e: NDArray[Any]) -> tuple[NDArray[Any], ...]:

@@ -115,7 +115,8 @@ def normalizer(preprocess: Preprocess) -> Callable[[Array], Array]:
     mean, std = (np.array([float(v) for v in f()]) for f in (preprocess.mean_fractions, preprocess.std_fractions))
 
     def normalize(pixels: Array) -> Array:
-        return ((pixels / 255.0 - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
+        values: Array = ((pixels / 255.0 - mean) / std).transpose(0, 3, 1, 2)
+        return values.astype(np.float32)
 
     return normalize
 
@@ -125,9 +126,7 @@ def _require_coverage(model: CanonicalModel) -> None:
     if missing:
         listed = "\n".join(f"  - {c.node} ({c.op_type}): {c.reason}" for c in missing[:10])
         more = f"\n  ... and {len(missing) - 10} more" if len(missing) > 10 else ""
-        raise UnsupportedModelError(
-            f"{len(missing)} nodes have no integer operator yet\n{listed}{more}", hint=missing[0].hint
-        )
+        raise UnsupportedModelError(f"{len(missing)} nodes have no integer operator yet\n{listed}{more}", hint=missing[0].hint)
     if not model.dynamic_batch:
         raise UnsupportedModelError(
             "the graph does not treat the images of a batch independently",

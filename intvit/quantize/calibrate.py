@@ -65,9 +65,7 @@ def calibrate(
     result: dict[str, Statistics] = {}
     for start in range(0, len(pixels), BATCH):
         batch = np.stack(pixels[start : start + BATCH])
-        values = dict(
-            zip(observed, session.run(observed, {session.get_inputs()[0].name: normalize(batch)}), strict=True)
-        )
+        values = dict(zip(observed, session.run(observed, {session.get_inputs()[0].name: normalize(batch)}), strict=True))
         for site in sites.values():
             _observe(result, site, values, len(batch), rows_per_image, rng)
         if progress:

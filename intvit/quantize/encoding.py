@@ -73,9 +73,7 @@ class Encoding:
 
 
 def _to_text(array: Array) -> str:
-    return json.dumps(
-        {"shape": array.shape, "values": [repr(float(v)) for v in array.reshape(-1)]}, separators=(",", ":")
-    )
+    return json.dumps({"shape": array.shape, "values": [repr(float(v)) for v in array.reshape(-1)]}, separators=(",", ":"))
 
 
 def _from_text(text: str) -> Array:

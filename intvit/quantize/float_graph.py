@@ -51,9 +51,7 @@ class FloatGraph:
         graph = model.model.graph
         self.nodes = [_node(node) for node in graph if not is_helper(node)]
         self.constants: dict[str, Array] = {
-            name: value.const_value.numpy()
-            for name, value in graph.initializers.items()
-            if value.const_value is not None
+            name: value.const_value.numpy() for name, value in graph.initializers.items() if value.const_value is not None
         }
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.batch_axes: dict[str, int | None] = {}

@@ -60,7 +60,8 @@ def spread_scales(width: Array, spread: Spread) -> Array:
     """Return `margin * width^strength * widest^(1 - strength)`, never zero."""
     widest = max(float(width.max()), 1e-6)
     width = np.maximum(width, 1e-6 * widest)
-    return spread.margin * width**spread.strength * widest ** (1 - spread.strength)
+    scales: Array = spread.margin * width**spread.strength * widest ** (1 - spread.strength)
+    return scales
 
 
 def tied_magnitudes(magnitude: Array, groups: Array) -> Array:

@@ -66,7 +66,8 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON-ready values, numbers with a fraction as text."""
-        return _without_floats(asdict(self))
+        values: dict[str, Any] = _without_floats(asdict(self))
+        return values
 
 
 def _without_floats(value: Any) -> Any:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
 from intvit.numerics import U8
-from intvit.quantize.choose import wide_limit
 from intvit.quantize.calibrate import BATCH, Progress, float_session, open_session
+from intvit.quantize.choose import wide_limit
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
 from intvit.quantize.ranges import decode, encode, from_common_low
@@ -87,7 +87,8 @@ def _layer_error(layer: LinearLayer, x: Array, scale: Array, zero_point: Array) 
     codes, steps = round_weights(layer.weight * scale[:, None])
     seen = decode(encode(x, scale, zero_point, U8), scale, zero_point) / scale
     error = (seen @ codes) * steps - x @ layer.weight
-    return (error - error.mean(tuple(range(error.ndim - 1)))).astype(np.float32)
+    centred: Array = error - error.mean(tuple(range(error.ndim - 1)))
+    return centred.astype(np.float32)
 
 
 def _noisy_session(model: CanonicalModel, value: str) -> Any:
@@ -101,9 +102,7 @@ def _noisy_session(model: CanonicalModel, value: str) -> Any:
     position = next(i for i, node in enumerate(proto.graph.node) if f"{value}.exact" in node.output)
     proto.graph.node.insert(position + 1, extra)
     shape = next(v.type.tensor_type.shape for v in proto.graph.value_info if v.name == value)
-    proto.graph.input.append(
-        onnx.helper.make_tensor_value_info(_NOISE, onnx.TensorProto.FLOAT, [None] * len(shape.dim))
-    )
+    proto.graph.input.append(onnx.helper.make_tensor_value_info(_NOISE, onnx.TensorProto.FLOAT, [None] * len(shape.dim)))
     return open_session(proto)
 
 

@@ -116,8 +116,15 @@ class _Twin:
         self._ends = 0
 
     def add(self, values: dict[str, Array], exact: Array) -> None:
-        """Measure one image."""
+        """Measure one image.
+
+        Raises:
+            UsageError: the float value has another number of elements.
+        """
         codes = values[self.node.outputs[0]]
+        if exact.size != codes.size:
+            found = f"{self.source} of shape {list(exact.shape)}"
+            raise UsageError("the float value does not fit", where=self.node.name, expected=str(list(codes.shape)), found=found)
         real = self._encoding.real(codes)
         exact = exact.reshape(real.shape).astype(np.float64)
         if self.node.op.output_names == _SOFTMAX_OUTPUTS:

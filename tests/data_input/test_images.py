@@ -135,9 +135,7 @@ def test_a_photo_with_a_second_picture_inside_gives_the_first(load):
     assert load(encode(plain(), "MPO", **FRAMES)).shape == (6, 8, 3)
 
 
-@pytest.mark.parametrize(
-    ("width", "height"), [(16_385, 2), (2, 16_385), (8_000, 7_000), (10_000, 9_500), (100_000, 100_000)]
-)
+@pytest.mark.parametrize(("width", "height"), [(16_385, 2), (2, 16_385), (8_000, 7_000), (10_000, 9_500), (100_000, 100_000)])
 def test_large_images_are_refused_before_decoding(load, width, height, monkeypatch):
     monkeypatch.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
     with pytest.raises(ResourceLimitError, match="too large"):
@@ -175,9 +173,7 @@ def test_truncated_images_are_refused(load, kind, share):
         load(data[: int(len(data) * share)])
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"hello world", encode(plain(), "GIF"), encode(plain(), "TIFF"), encode(plain(), "ICO")]
-)
+@pytest.mark.parametrize("data", [b"", b"hello world", encode(plain(), "GIF"), encode(plain(), "TIFF"), encode(plain(), "ICO")])
 def test_other_files_are_refused(load, data):
     with pytest.raises(InputFileError, match="not an image that can be read") as caught:
         load(data)

@@ -184,9 +184,7 @@ def test_input_dims_keep_what_is_dynamic(batch: str) -> None:
 
 
 def test_batch_that_is_built_in_stays_one() -> None:
-    body = (
-        "z = Constant <value_ints = [0]> () s = Softmax (x) r = Constant <value_ints = [4, 12]> () y = Reshape (s, r)"
-    )
+    body = "z = Constant <value_ints = [0]> () s = Softmax (x) r = Constant <value_ints = [4, 12]> () y = Reshape (s, r)"
     source = model_of(body + " q = ReduceMean <axes = [0]> (y)", result="q", batch="1")
     model = imported(source, batch=1)
     assert not model.dynamic_batch
@@ -238,6 +236,4 @@ def test_half_precision_becomes_single() -> None:
         value.type.tensor_type.elem_type = TensorProto.FLOAT16
     model = import_onnx(source.SerializeToString())
     assert ops_of(model) == ["MatMul", "Add"]
-    assert {v.type.tensor_type.elem_type for v in (*model.to_proto().graph.input, *model.to_proto().graph.output)} == {
-        1
-    }
+    assert {v.type.tensor_type.elem_type for v in (*model.to_proto().graph.input, *model.to_proto().graph.output)} == {1}

@@ -44,9 +44,7 @@ def _drop_neutral(editor: Editor, node: ir.Node) -> bool:
 def _is_empty_mask(node: ir.Node) -> bool:
     """A constant of zeros, added to the logits of a softmax."""
     user, mask = only_user(node.outputs[0]), floats_of(node.inputs[1])
-    return (
-        node.op_type == "Add" and user is not None and user.op_type == "Softmax" and mask is not None and not mask.any()
-    )
+    return node.op_type == "Add" and user is not None and user.op_type == "Softmax" and mask is not None and not mask.any()
 
 
 def _drop_nan_guard(editor: Editor, node: ir.Node) -> bool:

@@ -1,6 +1,6 @@
 """Take a slice of rows before the row-wise operators instead of after them, so that unused rows are never computed.
 
-A classifier that reads the class token alone needs one row of the last block; everything else of that block's output is dropped.
+A classifier that reads the class token alone needs one row of the last block; the rest of that block's output is dropped.
 """
 
 import math
@@ -26,9 +26,7 @@ def _hoist(editor: Editor, node: ir.Node) -> bool:
     if source is None or producer is None or cut is None or source.is_graph_output():
         return False
     readers = [use.node for use in source.uses()]
-    if any(
-        reader.op_type != "Slice" or slice_range(reader) != cut or reader.inputs[0] is not source for reader in readers
-    ):
+    if any(reader.op_type != "Slice" or slice_range(reader) != cut or reader.inputs[0] is not source for reader in readers):
         return False
     inputs = _sliced_inputs(editor, producer, cut)
     if inputs is None:
@@ -102,10 +100,9 @@ def _slice_broadcast(editor: Editor, node: ir.Node, value: ir.Value | None, cut:
 
 
 def cut_rows(editor: Editor, node: ir.Node, value: ir.Value, cut: Range) -> ir.Value:
+    """Emit, before `node`, the slice of `value` that `cut` describes."""
     axis, start, end = cut
-    numbers = [
-        editor.integers([n], f"{node.name}_{what}") for what, n in (("start", start), ("end", end), ("axis", axis))
-    ]
+    numbers = [editor.integers([n], f"{node.name}_{what}") for what, n in (("start", start), ("end", end), ("axis", axis))]
     steps = editor.integers([1], f"{node.name}_step")
     dims = _cut_dims(known_dims(value), cut)
     return editor.emit("Slice", [value, *numbers, steps], dims, at=node, name="rows_slice")

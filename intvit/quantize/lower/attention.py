@@ -14,10 +14,10 @@ from intvit.numerics import S16, S32, U8, common_shift
 from intvit.ops import MatMul, SoftmaxDivide, SoftmaxPolynomial, SoftmaxTable
 from intvit.ops.softmax_exp import TOP
 from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS
+from intvit.quantize.choose import wide_limit
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
-from intvit.quantize.choose import wide_limit
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.ranges import HEADROOM
 from intvit.quantize.uses import UseKind
@@ -106,9 +106,7 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: str, value
 
 def _divide_to_stream(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:
     if not values.per_tensor or values.zero_point.any():
-        raise unsupported(
-            node, "attention without a projection behind it needs one value scale", "please report this model"
-        )
+        raise unsupported(node, "attention without a projection behind it needs one value scale", "please report this model")
     encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     numerators, shift = _numerators(np.array([float((values.scale / encoding.scale).reshape(-1)[0])]))
     dtype = encoding.dtype

@@ -38,9 +38,7 @@ def lower_add(context: Context, node: FloatNode) -> None:
     ratios = [Fraction(float(x.encoding.scale.reshape(-1)[0]) / step) for x in (a, b)]
     (multiplier_a, multiplier_b), shift = common_shift(ratios)
     dtype = encoding.dtype
-    op = Add(
-        to=dtype, low=dtype.low, high=dtype.high, multiplier_a=multiplier_a, multiplier_b=multiplier_b, shift=shift
-    )
+    op = Add(to=dtype, low=dtype.low, high=dtype.high, multiplier_a=multiplier_a, multiplier_b=multiplier_b, shift=shift)
     context.set(node.output, context.emit(node.name, op, a.name, b.name), encoding)
 
 
@@ -52,9 +50,7 @@ def lower_mean(context: Context, node: FloatNode) -> None:
     if not node.attributes.get("keepdims", 1):
         raise unsupported(node, "it drops the axes it averages over", "please report this model")
     encoding = output_encoding(context, node.output, len(shape))
-    ratio = float(source.encoding.scale.reshape(-1)[0] / encoding.scale.reshape(-1)[0]) / math.prod(
-        shape[a] for a in axes
-    )
+    ratio = float(source.encoding.scale.reshape(-1)[0] / encoding.scale.reshape(-1)[0]) / math.prod(shape[a] for a in axes)
     dyadic, dtype = Dyadic.nearest(ratio), encoding.dtype
     op = Mean(to=dtype, low=dtype.low, high=dtype.high, axes=axes, multiplier=dyadic.multiplier, shift=dyadic.shift)
     context.set(node.output, context.emit(node.name, op, source.name), encoding)

@@ -37,9 +37,7 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
         op: Op = GeluTable(fraction_bits=fraction_bits, index_shift=index_shift, shift=shift, **output_codes(encoding))
     else:
         inputs = (source.name, multiplier)
-        op = GeluPolynomial(
-            fraction_bits=fraction_bits, coefficients=DEGREE_8, shift=shift, **output_codes(encoding)
-        )
+        op = GeluPolynomial(fraction_bits=fraction_bits, coefficients=DEGREE_8, shift=shift, **output_codes(encoding))
     context.set(node.output, context.emit(node.name, op, *inputs), encoding)
 
 

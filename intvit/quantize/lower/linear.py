@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypedDict
@@ -37,9 +38,7 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
     weight, steps, bias = _integer_weights(context, layer, scale, zero_point)
     encoding = output_encoding(context, layer.output, rank=len(context.graph.shapes[layer.output]))
     if layer.kernel:
-        encoding = Encoding(
-            encoding.dtype, encoding.scale.reshape(1, 1, 1, -1), encoding.zero_point.reshape(1, 1, 1, -1)
-        )
+        encoding = Encoding(encoding.dtype, encoding.scale.reshape(1, 1, 1, -1), encoding.zero_point.reshape(1, 1, 1, -1))
     channels = layer.weight.shape[1]
     out_scale, out_zero = (_last_axis(a, channels) for a in (encoding.scale, encoding.zero_point))
     common_zero = int(out_zero[0]) if (out_zero == out_zero[0]).all() else 0
@@ -99,9 +98,7 @@ def _last_axis(array: Array, size: int) -> Array:
     return np.broadcast_to(array.reshape(-1), (size,)) if array.size == 1 else array.reshape(-1)
 
 
-def _integer_weights(
-    context: Context, layer: LinearLayer, scale: Array, zero_point: Array
-) -> tuple[Array, Array, Array]:
+def _integer_weights(context: Context, layer: LinearLayer, scale: Array, zero_point: Array) -> tuple[Array, Array, Array]:
     """Return weight codes [K, C], their scales [C] and the bias [C] in accumulator units (real-valued)."""
     folded = layer.weight * scale[:, None]
     rows = None if layer.kernel else _sample_rows(context, layer, scale, zero_point)
@@ -165,8 +162,8 @@ def output_encoding(context: Context, value: str, rank: int) -> Encoding:
     if site.kind == UseKind.OUTPUT:
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
         return per_tensor(S32, top / (1 << LOGIT_BITS), rank)
-    scale = stream_scale(statistics.low, statistics.high, S16)
+    step = stream_scale(statistics.low, statistics.high, S16)
     if site.kind == UseKind.GELU:
-        bits = int(np.floor(-np.log2(scale)))
-        scale = 2.0 ** -max(0, min(GELU_FRACTION_BITS, bits))
-    return per_tensor(S16, scale, rank)
+        bits = math.floor(-math.log2(step))
+        step = 2.0 ** -max(0, min(GELU_FRACTION_BITS, bits))
+    return per_tensor(S16, step, rank)
