@@ -125,16 +125,6 @@ def _observe(
 
 def _rows(site: Site, value: Array, images: int) -> Array:
     """Return a value as [images, rows that are used, channels]."""
-    shape = site.channel.shape
-    whole = value.reshape(images, *shape[1:]) if shape[0] == 1 else _split_batch(value, shape, images)
-    if len(shape) < 3:
-        return whole.reshape(images, 1, -1)
-    moved = np.moveaxis(whole, -2, 1)[:, site.rows]
-    return moved.reshape(images, len(site.rows), -1)
-
-
-def _split_batch(value: Array, shape: tuple[int, ...], images: int) -> Array:
-    """Bring the batch to the front where another axis carries it (as the major part of that axis)."""
-    axis = next(i for i, (a, b) in enumerate(zip(value.shape, shape, strict=True)) if a != b or images == 1)
+    axis, shape = site.batch_axis, site.shape
     split = value.reshape(*shape[:axis], images, *shape[axis:])
-    return np.moveaxis(split, axis, 0)
+    return site.by_row(np.moveaxis(split, axis, 0))[:, site.rows]

@@ -33,7 +33,7 @@ class Choice:
     error: float
 
 
-def choose_linear_input(recipe: Recipe, site: Site, statistics: Statistics, gelu: Spread | None) -> Choice:
+def choose_linear_input(recipe: Recipe, site: Site, statistics: Statistics, gelu: Spread | None, per_channel: bool) -> Choice:
     """Return the u8 codes of a site that linear layers read.
 
     Args:
@@ -41,6 +41,7 @@ def choose_linear_input(recipe: Recipe, site: Site, statistics: Statistics, gelu
         site: the site.
         statistics: what calibration saw of it.
         gelu: for the output of GELU, which has one zero point for all channels, the selected spread.
+        per_channel: whether channels may differ at all.
     """
     low, high = statistics.low, statistics.high
     if gelu is not None:
@@ -48,7 +49,7 @@ def choose_linear_input(recipe: Recipe, site: Site, statistics: Statistics, gelu
     else:
         few = len(statistics.samples) < 4 * site.channels
         spread = recipe.few_rows if few else recipe.norm
-        if len(np.unique(site.ties)) < site.channels:
+        if not per_channel or len(np.unique(site.ties)) < site.channels:
             spread = Spread(0.0, spread.margin)
         scale, zero_point = asymmetric(low, high, spread)
     return _measured(statistics, scale, zero_point, U8)

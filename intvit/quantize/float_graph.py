@@ -79,14 +79,6 @@ class FloatGraph:
         return users[0][0] if len(users) == 1 and name not in self.outputs else None
 
 
-def channel_ids(graph: FloatGraph, name: str) -> Array:
-    """Return, for every element of a value at batch size 1, the number of its channel: all axes but the row axis -2."""
-    shape = graph.shapes[name]
-    row_axis = len(shape) - 2 if len(shape) >= 3 else None
-    dims = [1 if i == row_axis else d for i, d in enumerate(shape)]
-    return np.broadcast_to(np.arange(int(np.prod(dims))).reshape(dims), shape)
-
-
 def _at_batch_1(dim: int | str) -> int:
     if isinstance(dim, int):
         return dim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.quantize.float_graph import FloatGraph, channel_ids
+from intvit.quantize.float_graph import FloatGraph
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.uses import MOVEMENT, Use, UseKind, scalar_factor, uses_of
 
@@ -25,27 +26,45 @@ class Site:
         value: the value's name.
         kind: the most demanding of its uses, which decides its type.
         uses: all final uses.
-        channel: for every element at batch size 1, the number of its channel.
+        shape: its shape at batch size 1.
+        batch_axis: the axis that carries the batch.
+        channel_axes: the axes along which scales may differ; the others are rows.
         stream: the value whose range it must cover (its own, or that of a `Concat` it goes into).
     """
 
     value: str
     kind: UseKind
     uses: tuple[Use, ...]
-    channel: Array
+    shape: tuple[int, ...]
+    batch_axis: int
+    channel_axes: tuple[int, ...]
     stream: str
 
     @property
     def channels(self) -> int:
         """The number of channels."""
-        return int(self.channel.max()) + 1
+        return math.prod(self.shape[a] for a in self.channel_axes)
+
+    @property
+    def row_axes(self) -> tuple[int, ...]:
+        """The axes along which all scales are the same."""
+        return tuple(a for a in range(len(self.shape)) if a not in self.channel_axes)
+
+    @cached_property
+    def channel(self) -> Array:
+        """For every element at batch size 1, the number of its channel."""
+        return _numbers(self.shape, self.channel_axes)
+
+    def by_row(self, whole: Array) -> Array:
+        """Return values [images, *shape] as [images, rows, channels]."""
+        order = (0, *(a + 1 for a in self.row_axes), *(a + 1 for a in self.channel_axes))
+        return whole.transpose(order).reshape(len(whole), -1, self.channels)
 
     @cached_property
     def rows(self) -> Array:
-        """The rows (positions on axis -2) that any use sees; the others need no accuracy."""
-        shape = self.channel.shape
-        seen = np.unique(np.concatenate([use.elements.reshape(-1) for use in self.uses]))
-        return np.unique((seen // shape[-1]) % shape[-2]) if len(shape) >= 3 else np.zeros(1, np.int64)
+        """The rows that any use sees; the others need no accuracy."""
+        numbers = _numbers(self.shape, self.row_axes).reshape(-1)
+        return np.unique(np.concatenate([numbers[use.elements.reshape(-1)] for use in self.uses]))
 
     def arriving(self, use: Use) -> Array:
         """Return the channel number of every element that arrives at a use, in the use's shape."""
@@ -88,7 +107,25 @@ def _site(graph: FloatGraph, value: str) -> Site | None:
         return None
     kind = next(kind for kind in _WIDTH if kind in kinds) if len(kinds) == 1 else _widest(kinds)
     concat = [use.node.output for use in uses if use.node is not None and use.node.op == "Concat"]
-    return Site(value, kind, uses, channel_ids(graph, value), concat[0] if concat else value)
+    shape, batch_axis = graph.shapes[value], graph.batch_axes[value]
+    if batch_axis is None:
+        return None
+    axes = _channel_axes(graph, value, len(shape))
+    return Site(value, kind, uses, shape, batch_axis, axes, concat[0] if concat else value)
+
+
+def _channel_axes(graph: FloatGraph, value: str, rank: int) -> tuple[int, ...]:
+    """Products of activations have a channel for each head and column, all other operators one for each column."""
+    node = next((node for node in graph.nodes if node.output == value), None)
+    if node is not None and node.op == "MatMul" and not graph.is_constant(node.inputs[1]):
+        return tuple(a for a in range(rank) if a != rank - 2)
+    return (rank - 1,)
+
+
+def _numbers(shape: tuple[int, ...], axes: tuple[int, ...]) -> Array:
+    """Number the positions along some axes and return the number of every element."""
+    dims = [d if i in axes else 1 for i, d in enumerate(shape)]
+    return np.broadcast_to(np.arange(math.prod(dims)).reshape(dims), shape)
 
 
 def _widest(kinds: set[UseKind]) -> UseKind:

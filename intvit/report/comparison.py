@@ -64,17 +64,7 @@ def compare_nodes(
         UsageError: the integer model was not made from this float model.
     """
     preprocess = Preprocess.from_dict(model.info.preprocess, where="the model's preprocessing")
-    twins = _twins(model.graph)
-    known = [twin for twin in twins if twin.source in canonical.shapes]
-    same_file = canonical.source_sha256 == model.info.source_sha256
-    if not known or (len(known) < len(twins) and not same_file):
-        missing = next((twin.source for twin in twins if twin not in known), None)
-        raise UsageError(
-            "the integer model was not made from this float model",
-            expected=f"a float model with SHA-256 {model.info.source_sha256}",
-            found=f"no value {missing!r}" if missing else "nodes that don't tell what they stand for",
-            hint="give the float model that was quantized, or quantize this one",
-        )
+    known = _known_twins(model, canonical)
     sources = [twin.source for twin in known]
     float_model = FloatModel(canonical, preprocess, sources)
     engine = Engine(model.graph)
@@ -86,6 +76,21 @@ def compare_nodes(
         if progress:
             progress("compare", done, len(pixels))
     return [twin.result() for twin in known]
+
+
+def _known_twins(model: IntegerModel, canonical: CanonicalModel) -> list[_Twin]:
+    twins = _twins(model.graph)
+    known = [twin for twin in twins if twin.source in canonical.shapes]
+    same_file = canonical.source_sha256 == model.info.source_sha256
+    if not known or (len(known) < len(twins) and not same_file):
+        missing = next((twin.source for twin in twins if twin not in known), None)
+        raise UsageError(
+            "the integer model was not made from this float model",
+            expected=f"a float model with SHA-256 {model.info.source_sha256}",
+            found=f"no value {missing!r}" if missing else "nodes that don't tell what they stand for",
+            hint="give the float model that was quantized, or quantize this one",
+        )
+    return known
 
 
 def _twins(graph: Graph) -> list[_Twin]:

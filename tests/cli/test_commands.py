@@ -95,7 +95,7 @@ def test_compare(model, tmp_path):
     assert result["worst"] == min(nodes.values(), key=lambda node: node["sqnr_db"])["node"]
     assert all(node["sqnr_db"] > 20 for node in nodes.values())
     assert nodes["/head/Gemm"]["source"] == "logits"
-    assert 0 <= nodes["/blocks/blocks.0/mlp/mlp.1/Mul_1"]["saturated"] <= 1
+    assert 0 <= nodes["/head/Gemm"]["saturated"] <= 1
 
 
 def test_verify(model):
@@ -121,7 +121,8 @@ def test_inspect(model):
     assert result["outputs"] == [{"name": "logits", "shape": ["N", 10], "type": "tensor(int32)"}]
     assert result["labels"] == list("0123456789")
     assert result["preprocess"]["mean"] == ["0.5", "0.5", "0.5"]
-    assert result["operators"]["Linear"] == 14
+    assert result["operators"]["Linear"] >= 14
+    assert sum(result["operators"].values()) + 2 == len(result["nodes"])
     assert result["file_bytes"] == model.stat().st_size
     assert 4_000_000 < result["macs"] < 7_000_000
     assert result["arena_bytes"] > 0

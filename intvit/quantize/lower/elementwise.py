@@ -9,11 +9,12 @@ import numpy as np
 
 from intvit.errors import UnsupportedModelError
 from intvit.numerics import S16, Dyadic, common_shift
-from intvit.ops import Add, Concat, Expand, Mean
+from intvit.ops import Add, Concat, Expand, Mean, Reshape
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.float_graph import FloatNode
-from intvit.quantize.lower.context import Context, Lowered, unsupported
-from intvit.quantize.lower.linear import output_encoding
+from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.lower.linear import output_codes, output_encoding
+from intvit.quantize.lower.movement import target_shape
 
 
 def operand(context: Context, value: str, like: Encoding | None = None) -> Lowered:
@@ -31,14 +32,11 @@ def operand(context: Context, value: str, like: Encoding | None = None) -> Lower
 def lower_add(context: Context, node: FloatNode) -> None:
     """Lower a sum of two streams, or of a stream and a constant."""
     a, b = (operand(context, value) for value in node.inputs)
-    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
-    if encoding.dtype.bits == 8:
-        raise unsupported(node, "a sum is used where 8 bits are needed", "please report this model")
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]), per_channel=False)
     step = float(encoding.scale.reshape(-1)[0])
     ratios = [Fraction(float(x.encoding.scale.reshape(-1)[0]) / step) for x in (a, b)]
     (multiplier_a, multiplier_b), shift = common_shift(ratios)
-    dtype = encoding.dtype
-    op = Add(to=dtype, low=dtype.low, high=dtype.high, multiplier_a=multiplier_a, multiplier_b=multiplier_b, shift=shift)
+    op = Add(multiplier_a=multiplier_a, multiplier_b=multiplier_b, shift=shift, **output_codes(encoding))
     context.set(node.output, context.emit(node.name, op, a.name, b.name), encoding)
 
 
@@ -47,18 +45,20 @@ def lower_mean(context: Context, node: FloatNode) -> None:
     source = context.stream(node.inputs[0])
     shape = context.graph.shapes[node.inputs[0]]
     axes = tuple(int(a) % len(shape) for a in context.graph.constants[node.inputs[1]].reshape(-1))
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]), per_channel=False)
+    step = float(encoding.scale.reshape(-1)[0])
+    ratio = float(source.encoding.scale.reshape(-1)[0]) / step / math.prod(shape[a] for a in axes)
+    dyadic = Dyadic.nearest(ratio)
+    op = Mean(axes=axes, multiplier=dyadic.multiplier, shift=dyadic.shift, **output_codes(encoding))
+    name = context.emit(node.name, op, source.name)
     if not node.attributes.get("keepdims", 1):
-        raise unsupported(node, "it drops the axes it averages over", "please report this model")
-    encoding = output_encoding(context, node.output, len(shape))
-    ratio = float(source.encoding.scale.reshape(-1)[0] / encoding.scale.reshape(-1)[0]) / math.prod(shape[a] for a in axes)
-    dyadic, dtype = Dyadic.nearest(ratio), encoding.dtype
-    op = Mean(to=dtype, low=dtype.low, high=dtype.high, axes=axes, multiplier=dyadic.multiplier, shift=dyadic.shift)
-    context.set(node.output, context.emit(node.name, op, source.name), encoding)
+        name = context.emit(f"{node.name}.squeeze", Reshape(shape=target_shape(context.graph, node.output)), name)
+    context.set(node.output, name, encoding)
 
 
 def lower_concat(context: Context, node: FloatNode) -> None:
     """Lower `Concat`: all parts are brought to the result's scale."""
-    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]), per_channel=False)
     axis = int(node.attributes["axis"]) % len(context.graph.shapes[node.output])
     parts = [_part(context, value, encoding) for value in node.inputs]
     result = parts[0]

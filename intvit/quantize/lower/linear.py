@@ -144,15 +144,22 @@ def output_codes(encoding: Encoding) -> OutputCodes:
     return OutputCodes(to=encoding.dtype, low=encoding.low, high=encoding.high, zero_point=zero_point)
 
 
-def output_encoding(context: Context, value: str, rank: int) -> Encoding:
-    """Choose how a site is stored, by what it is used for."""
+def output_encoding(context: Context, value: str, rank: int, per_channel: bool = True) -> Encoding:
+    """Choose how a site is stored, by what it is used for.
+
+    Args:
+        context: the lowering's state.
+        value: the site.
+        rank: of the value.
+        per_channel: whether the operator that makes the site can give each channel its own scale and zero point.
+    """
     site = context.sites[value]
     statistics = context.statistics[value]
     if site.kind == UseKind.LINEAR:
         if (limit := wide_limit(context, site)) is not None:
             scale, zero_point = wide_codes(site, statistics, limit)
             return replace(context.site_encoding(site, S16, scale, zero_point), limit=limit)
-        choice = choose_linear_input(context.recipe, site, statistics, context.spreads.get(value))
+        choice = choose_linear_input(context.recipe, site, statistics, context.spreads.get(value), per_channel)
         context.note_error(site, choice.error)
         return context.site_encoding(site, U8, choice.scale, choice.zero_point)
     if site.kind == UseKind.MATMUL:

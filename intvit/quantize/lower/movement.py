@@ -7,7 +7,7 @@ import numpy as np
 from intvit.ir import Op
 from intvit.ops import Reshape, Slice, Transpose
 from intvit.quantize.encoding import Encoding, compress
-from intvit.quantize.float_graph import FloatNode
+from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.lower.context import Context
 from intvit.quantize.uses import move, slice_range
 
@@ -30,5 +30,10 @@ def _op(context: Context, node: FloatNode) -> Op:
     if node.op == "Slice":
         axis, start, end = slice_range(context.graph, node)
         return Slice(axis=axis, start=start, end=end)
-    batch = context.graph.batch_axes[node.output]
-    return Reshape(shape=tuple(-1 if i == batch else d for i, d in enumerate(context.graph.shapes[node.output])))
+    return Reshape(shape=target_shape(context.graph, node.output))
+
+
+def target_shape(graph: FloatGraph, value: str) -> tuple[int, ...]:
+    """Return the shape of a float value as `Reshape` takes it, with -1 for the batch."""
+    batch = graph.batch_axes[value]
+    return tuple(-1 if i == batch else d for i, d in enumerate(graph.shapes[value]))
