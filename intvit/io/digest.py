@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.ir import Graph, Node
+
 
 def digest(array: NDArray[Any]) -> str:
     """Return the SHA-256 (hex) of an array's element type, shape and little-endian values."""
@@ -23,3 +25,12 @@ def digest_all(arrays: Mapping[str, NDArray[Any]]) -> str:
     for name in sorted(arrays):
         whole.update(f"{name}={digest(arrays[name])};".encode())
     return whole.hexdigest()
+
+
+def node_digest(graph: Graph, node: Node, outputs: Mapping[str, NDArray[Any]]) -> str:
+    """Return the first 16 hex digits of a digest over a node's outputs and the constants it reads.
+
+    The constants are in it because rounding can hide a damaged one from the outputs of a single test.
+    """
+    constants = {name: graph.constants[name] for name in node.inputs if name in graph.constants}
+    return digest_all({**constants, **outputs})[:16]

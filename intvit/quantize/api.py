@@ -17,7 +17,7 @@ from intvit.data.preprocess import Preprocess
 from intvit.errors import InputFileError, UnsupportedModelError
 from intvit.importer import CanonicalModel, coverage, import_onnx
 from intvit.io import IntegerModel, KnownAnswer, ModelInfo, digest
-from intvit.io.digest import digest_all
+from intvit.io.digest import node_digest
 from intvit.io.model import test_pattern
 from intvit.ir import Graph, certify
 from intvit.quantize.calibrate import calibrate
@@ -106,7 +106,7 @@ def quantize(
 def known_answer(graph: Graph) -> KnownAnswer:
     """Run the reference on the synthetic test input and return all digests."""
     inputs = {name: test_pattern(kind.shape).astype(kind.dtype.dtype) for name, kind in graph.inputs.items()}
-    nodes = {node.name: digest_all(outputs)[:16] for node, outputs in trace_reference(graph, inputs)}
+    nodes = {node.name: node_digest(graph, node, outputs) for node, outputs in trace_reference(graph, inputs)}
     return KnownAnswer(digest(next(iter(inputs.values()))), nodes)
 
 

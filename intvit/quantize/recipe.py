@@ -60,7 +60,7 @@ class Recipe:
         Spread(0.5, 1.0),
         Spread(0.75, 1.0),
     )
-    selection_images: int = 24
+    selection_images: int = 20
     compensate_weights: bool = True
     correct_bias: bool = True
 

@@ -26,7 +26,10 @@ from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import round_weights
 
 Array = NDArray[Any]
-_NOISE = "intvit.noise"
+DEFAULT = Spread(0.25, 1.0)
+"""The spread of GELU outputs that can't be judged."""
+MIN_IMAGES = 8
+"""With fewer calibration images nothing is judged."""
 
 
 def select_spreads(
@@ -46,39 +49,51 @@ def select_spreads(
         progress: called with (sites done, sites in all).
     """
     candidates = context.recipe.gelu_candidates
+    result = dict.fromkeys(_gelu_sites(context), candidates[0] if len(candidates) == 1 else DEFAULT)
+    if len(candidates) == 1 or len(pixels) < MIN_IMAGES:
+        return result
     readers = _readers(context)
-    if len(candidates) == 1 or len(pixels) < 2:
-        return dict.fromkeys(readers, candidates[0])
     halves = [np.stack(pixels[i::2][: context.recipe.selection_images]) for i in (0, 1)]
-    inputs = [normalize(half) for half in halves]
-    values = [_run(float_session(model, [*readers]), x, [*context.graph.outputs, *readers]) for x in inputs]
-    result = {}
     for done, (site, layer) in enumerate(readers.items()):
-        session = _noisy_session(model, layer.output)
-        errors = np.zeros(len(candidates))
-        for seen, judged in ((0, 1), (1, 0)):
-            rows = values[seen][site].reshape(-1, len(layer.weight))
-            for i, spread in enumerate(candidates):
-                scales = from_common_low(rows.min(0).astype(np.float64), rows.max(0).astype(np.float64), spread)
-                noise = _layer_error(layer, values[judged][site].astype(np.float64), *scales)
-                logits = _run(session, inputs[judged], context.graph.outputs, noise)
-                errors[i] += sum(float(((logits[o] - values[judged][o]) ** 2).sum()) for o in context.graph.outputs)
+        errors = _logit_errors(context, model, (site, layer), [normalize(half) for half in halves])
         result[site] = candidates[int(errors.argmin())]
         if progress:
             progress(done + 1, len(readers))
     return result
 
 
+def _logit_errors(context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], halves: list[Array]) -> Array:
+    """Return the squared error of the outputs for every candidate; each half is judged with the other half's ranges."""
+    site, layer = place
+    outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
+    rest, crossing = _rest_after(model, layer.output)
+    head = float_session(model, [site, *crossing])
+    values = [_run(head, {head.get_inputs()[0].name: x}, [*outputs, site, *crossing]) for x in halves]
+    errors = np.zeros(len(candidates))
+    for seen, judged in ((values[0], values[1]), (values[1], values[0])):
+        rows = seen[site].reshape(-1, len(layer.weight)).astype(np.float64)
+        feed = {name: judged[name] for name in crossing}
+        for i, spread in enumerate(candidates):
+            noise = _layer_error(layer, judged[site].astype(np.float64), *from_common_low(rows.min(0), rows.max(0), spread))
+            noisy = _run(rest, feed | {layer.output: judged[layer.output] + noise}, outputs)
+            errors[i] += sum(float(((noisy[o] - judged[o]) ** 2).sum()) for o in outputs)
+    return errors
+
+
+def _gelu_sites(context: Context) -> list[str]:
+    """Return the GELU outputs that get 8 bits and are read by linear layers alone."""
+    sites = [context.sites[node.output] for node in context.graph.nodes if node.op == "Gelu" and node.output in context.sites]
+    return [site.value for site in sites if site.kind == UseKind.LINEAR and wide_limit(context, site) is None]
+
+
 def _readers(context: Context) -> dict[str, LinearLayer]:
-    """Return GELU outputs that go straight into exactly one linear layer."""
+    """Return the layer behind each GELU output that goes straight into exactly one, in graphs that lead with the batch."""
     found = {}
-    for node in context.graph.nodes:
-        site = context.sites.get(node.output) if node.op == "Gelu" else None
-        uses = site.uses if site else ()
-        if site is None or wide_limit(context, site) is not None:
-            continue
-        if len(uses) == 1 and uses[0].kind == UseKind.LINEAR and uses[0].node and uses[0].value == node.output:
-            found[node.output] = context.layers[uses[0].node.name]
+    axes = {context.graph.batch_axes[name] for name in context.sites}
+    for value in _gelu_sites(context):
+        uses = context.sites[value].uses
+        if len(uses) == 1 and uses[0].node is not None and uses[0].value == value and axes == {0}:
+            found[value] = context.layers[uses[0].node.name]
     return found
 
 
@@ -91,28 +106,25 @@ def _layer_error(layer: LinearLayer, x: Array, scale: Array, zero_point: Array) 
     return centred.astype(np.float32)
 
 
-def _noisy_session(model: CanonicalModel, value: str) -> Any:
-    """Return a session on the float model in which a second input is added to a value."""
+def _rest_after(model: CanonicalModel, value: str) -> tuple[Any, list[str]]:
+    """Return a session on the nodes that come after a value's, and the values that it takes, `value` among them."""
     proto = model.to_proto()
-    for node in proto.graph.node:
-        for i, name in enumerate(node.output):
-            if name == value:
-                node.output[i] = f"{value}.exact"
-                extra = onnx.helper.make_node("Add", [f"{value}.exact", _NOISE], [value], name=f"{value}.noisy")
-    position = next(i for i, node in enumerate(proto.graph.node) if f"{value}.exact" in node.output)
-    proto.graph.node.insert(position + 1, extra)
-    shape = next(v.type.tensor_type.shape for v in proto.graph.value_info if v.name == value)
-    proto.graph.input.append(onnx.helper.make_tensor_value_info(_NOISE, onnx.TensorProto.FLOAT, [None] * len(shape.dim)))
-    return open_session(proto)
+    nodes = list(proto.graph.node)
+    cut = next(i for i, node in enumerate(nodes) if value in node.output) + 1
+    made = {name for node in nodes[:cut] for name in node.output} | {v.name for v in proto.graph.input}
+    used = {name for node in nodes[cut:] for name in node.input}
+    crossing = sorted(made & used)
+    del proto.graph.node[:cut]
+    del proto.graph.input[:]
+    proto.graph.input.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in crossing)
+    return open_session(proto), crossing
 
 
-def _run(session: Any, x: Array, outputs: list[str], noise: Array | None = None) -> dict[str, Array]:
+def _run(session: Any, feed: dict[str, Array], outputs: list[str]) -> dict[str, Array]:
     """Run a session over a batch in small parts and join the results."""
-    image = session.get_inputs()[0].name
+    images = len(next(iter(feed.values())))
     parts = []
-    for start in range(0, len(x), BATCH):
-        feed = {image: x[start : start + BATCH]}
-        if noise is not None:
-            feed[_NOISE] = noise[start : start + BATCH]
-        parts.append(session.run(outputs, feed))
+    for start in range(0, images, BATCH):
+        part = {name: array[start : start + BATCH] for name, array in feed.items()}
+        parts.append(session.run(outputs, part))
     return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(outputs)}

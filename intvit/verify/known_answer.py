@@ -9,14 +9,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from intvit.io import IntegerModel, digest
-from intvit.io.digest import digest_all
+from intvit.io.digest import node_digest
 from intvit.io.model import test_pattern
 from intvit.ir import Graph
 from intvit.runtime.engine import Engine
 from intvit.runtime.reference import trace_reference
 
 Array = NDArray[Any]
-DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class KnownAnswerCheck:
 
     Attributes:
         nodes: how many nodes were compared.
-        first_difference: executor name to the first node, in executable order, whose outputs differ; None if none does.
+        first_difference: executor name to the first node, in executable order, whose outputs or constants differ; None if none does.
         problem: why the self-test could not be made, empty if it could.
     """
 
@@ -56,12 +55,12 @@ def check_known_answer(model: IntegerModel) -> KnownAnswerCheck:
 
 
 def _reference(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, str]:
-    return {node.name: digest_all(outputs)[:DIGITS] for node, outputs in trace_reference(graph, inputs)}
+    return {node.name: node_digest(graph, node, outputs) for node, outputs in trace_reference(graph, inputs)}
 
 
 def _numba(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, str]:
     values = Engine(graph).run_all(inputs)
-    return {node.name: digest_all({name: values[name] for name in node.outputs})[:DIGITS] for node in graph.nodes}
+    return {node.name: node_digest(graph, node, {name: values[name] for name in node.outputs}) for node in graph.nodes}
 
 
 def _first_difference(names: Iterable[str], found: Mapping[str, str], stored: Mapping[str, str]) -> str | None:

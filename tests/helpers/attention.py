@@ -4,16 +4,15 @@ import math
 
 import numpy as np
 
+from helpers.codes import codes
+from helpers.graphs import full
 from intvit import ops
 from intvit.ir import Graph, Node, TensorType
 from intvit.numerics import S8, S16, S32, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.softmax_polynomial import CUBIC
 
-from helpers.graphs import full
-
 TOKENS, CHANNELS, HEADS, HIDDEN, CLASSES = 4, 8, 2, 12, 3
-SEED = 20
 
 
 def exp_table(entries=1024, steps=128):
@@ -32,8 +31,10 @@ class Builder:
     """Collects nodes and random constants under readable names."""
 
     def __init__(self):
-        self.rng = np.random.default_rng(SEED)
         self.nodes, self.constants = [], {}
+
+    def random(self, name, shape, dtype, low, high):
+        return self.constant(name, codes(shape, dtype, low, high, seed=name, extremes=0))
 
     def constant(self, name, array):
         self.constants[name] = array
@@ -45,16 +46,16 @@ class Builder:
         return outputs if len(outputs) > 1 else outputs[0]
 
     def linear(self, name, x, depth, width, to):
-        weight = self.constant(f"{name}.weight", self.rng.integers(-128, 128, (depth, width), np.int8))
-        bias = self.constant(f"{name}.bias", self.rng.integers(-1000, 1000, width, np.int32))
-        multiplier = self.constant(f"{name}.multiplier", self.rng.integers(1 << 21, 1 << 22, width, np.int32))
-        op = ops.Linear(shift=30 if to == S8 else 26, **full(to))
+        weight = self.random(f"{name}.weight", (depth, width), np.int8, -128, 127)
+        bias = self.random(f"{name}.bias", (width,), np.int32, -1000, 1000)
+        multiplier = self.random(f"{name}.multiplier", (width,), np.int32, 1 << 21, 1 << 22)
+        op = ops.Linear(shift=28 if to == S8 else 24, **full(to))
         return self.node(name, op, x, weight, bias, multiplier)
 
     def layer_norm(self, name, x):
-        multiplier = self.constant(f"{name}.multiplier", self.rng.integers(-(1 << 30), 1 << 30, CHANNELS, np.int32))
-        bias = self.constant(f"{name}.bias", self.rng.integers(-(1 << 48), 1 << 48, CHANNELS, np.int64))
-        return self.node(name, ops.LayerNorm(epsilon=5, shift=45, **full(S8)), x, multiplier, bias)
+        multiplier = self.random(f"{name}.multiplier", (CHANNELS,), np.int32, -(1 << 30), 1 << 30)
+        bias = self.random(f"{name}.bias", (CHANNELS,), np.int64, -(1 << 48), 1 << 48)
+        return self.node(name, ops.LayerNorm(epsilon=5, shift=44, **full(S8)), x, multiplier, bias)
 
     def attention(self, name, x, softmax):
         heads = []
@@ -81,7 +82,7 @@ class Builder:
 
     def feed_forward(self, name, x, gelu):
         y = self.linear(f"{name}.up", x, CHANNELS, HIDDEN, S16)
-        multiplier = self.constant(f"{name}.factor", self.rng.integers(1 << 25, 1 << 26, HIDDEN, np.int32))
+        multiplier = self.random(f"{name}.factor", (HIDDEN,), np.int32, 1 << 25, 1 << 26)
         if gelu == "table":
             table = self.constant(f"{name}.table", bump_table(9, 1))
             op = ops.GeluTable(fraction_bits=9, index_shift=1, shift=35, **full(S8))
@@ -96,9 +97,9 @@ def attention_graph():
     """Return the graph: u8 patches [N, 4, 8] in, s32 logits and s8 pooled features out."""
     b = Builder()
     x = b.linear("embed", "pixels", CHANNELS, CHANNELS, S16)
-    token = b.constant("class_token", b.rng.integers(-3000, 3000, (1, 1, CHANNELS), np.int16))
+    token = b.random("class_token", (1, 1, CHANNELS), np.int16, -3000, 3000)
     x = b.node("join", ops.Concat(axis=1), b.node("token", ops.Expand(), token, "pixels"), x)
-    position = b.constant("position", b.rng.integers(-3000, 3000, (1, TOKENS + 1, CHANNELS), np.int16))
+    position = b.random("position", (1, TOKENS + 1, CHANNELS), np.int16, -3000, 3000)
     add = ops.Add(multiplier_a=5 << 27, multiplier_b=7 << 26, shift=30, **full(S16))
     x = b.node("place", add, x, position)
     for i, (softmax, gelu) in enumerate([("polynomial", "table"), ("table", "polynomial")]):
@@ -117,9 +118,5 @@ def attention_graph():
 
 
 def attention_inputs(batch=1):
-    """Return pixels from a fixed linear congruence, so that they do not depend on any library's random numbers."""
-    count, state, values = batch * TOKENS * CHANNELS, 12345, []
-    for _ in range(count):
-        state = (1103515245 * state + 12345) % (1 << 31)
-        values.append(state >> 23)
-    return {"pixels": np.array(values, np.uint8).reshape(batch, TOKENS, CHANNELS)}
+    """Return pixels that are always the same."""
+    return {"pixels": codes((batch, TOKENS, CHANNELS), np.uint8, seed="pixels")}
