@@ -150,6 +150,8 @@ def softmax_cases(make):
     yield make("zero-multiplier", scores("z", (1, 3, 5)), i32(0), 30, 1)
     yield make("one-column", scores("o", (2, 3, 1)), i32(1 << 20), 20, 2)
     yield make("tokens-197", scores("w", (1, 1, 197, 197), 9000), i32(1 << 24).reshape(1, 1, 1), 21, 1)
+    far = -i32(0, 1, 2, 3, 4, 5, 6, 7).reshape(1, 1, 8)
+    yield make("distance-beyond-32-bits", far, i32(3 << 28), 2, 1)
     yield make("rank-2", scores("r", (4, 6)), i32(9 << 20), 18, 4)
 
 
@@ -263,6 +265,9 @@ def requantize_cases():
     yield make("shift-62", shift_62, extremes, i32(0, 1 << 29, 1, 2, 3, 1 << 28, 5))
     top = ops.Requantize(shift=16, **full(U16, zero_point=32768))
     yield make("top-multiplier", top, random("u", (1, 2, 3, 4), np.int16), i32(TOP_MULTIPLIER))
+    beyond = i32(0, 1, -1, 2, -2, 3, -3, 4, -4).reshape(1, 9)
+    clip = ops.Requantize(shift=2, **full(S8))
+    yield make("clip-beyond-32-bits", clip, beyond * (1 << 28), i32(3 << 3))
     same = ops.Requantize(shift=2, input_zero_point=128, **full(S8))
     yield make("u8-to-s8", same, np.arange(256, dtype=np.uint8).reshape(1, 256), i32(4))
 

@@ -1,0 +1,40 @@
+"""Scales and zero points put the calibrated ranges inside the codes."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from intvit.numerics import U8
+from intvit.quantize.ranges import asymmetric, encode, from_common_low, spread_scales
+from intvit.quantize.recipe import Spread
+
+VALUES = arrays(np.float64, 7, elements=st.floats(-1e3, 1e3, allow_subnormal=False))
+SPREADS = st.builds(Spread, st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([1.0, 1.1, 1.5]))
+
+
+@given(VALUES, VALUES, SPREADS)
+def test_asymmetric_saturates_by_rounding_at_most(a, b, spread):
+    low, high = np.minimum(a, b), np.maximum(a, b)
+    scale, zero_point = asymmetric(low, high, spread)
+    for value in (low, high):
+        code = value / scale + zero_point
+        assert (code >= U8.low - 1).all()
+        assert (code <= U8.high + 1).all()
+    assert (zero_point == np.floor(zero_point)).all()
+
+
+@given(VALUES, SPREADS)
+def test_common_low_has_one_zero_point_and_holds_every_channel(high, spread):
+    high = np.abs(high)
+    scale, zero_point = from_common_low(np.full(7, -0.17), high, spread)
+    assert len(set(zero_point)) == 1
+    assert (np.abs(encode(np.zeros(7), scale, zero_point, U8) - zero_point) == 0).all()
+    assert (high / scale <= U8.high + 1).all()
+
+
+@given(VALUES, st.sampled_from([1.0, 2.0]))
+def test_strength_zero_is_per_tensor_and_one_follows_each_channel(width, margin):
+    width = np.abs(width) + 1
+    assert np.ptp(spread_scales(width, Spread(0.0, margin))) == 0
+    np.testing.assert_allclose(spread_scales(width, Spread(1.0, margin)), margin * width)

@@ -1,0 +1,39 @@
+"""Weight rounding: in range, and with less output error when errors are compensated."""
+
+import numpy as np
+import pytest
+
+from intvit.quantize.weights import compensated_weights, round_weights
+
+
+def layer(seed, depth=48, channels=20, rows=400):
+    rng = np.random.default_rng(seed)
+    mixing = rng.normal(size=(depth, depth)) / depth**0.5
+    return rng.normal(size=(depth, channels)), rng.normal(size=(rows, depth)) @ mixing
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_compensation_reduces_the_output_error(seed):
+    weight, inputs = layer(seed)
+    errors = []
+    for codes, scale in (round_weights(weight), compensated_weights(weight, inputs)):
+        assert np.abs(codes).max() <= 127
+        assert (codes == np.round(codes)).all()
+        errors.append(((inputs @ (codes * scale) - inputs @ weight) ** 2).sum())
+    assert errors[1] < 0.9 * errors[0]
+
+
+def test_dead_channels_and_inputs_are_harmless():
+    weight, inputs = layer(0)
+    weight[:, 3] = 0
+    inputs[:, 5] = 0
+    codes, scale = compensated_weights(weight, inputs)
+    assert (codes[:, 3] == 0).all()
+    assert np.isfinite(scale).all()
+    assert (scale > 0).all()
+
+
+def test_rounding_is_to_the_nearest_step():
+    weight = np.array([[1.0, -0.5], [0.25, 0.5]])
+    codes, scale = round_weights(weight)
+    assert (np.abs(codes * scale - weight) <= scale / 2).all()
