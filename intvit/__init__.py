@@ -44,7 +44,7 @@ class _Package(ModuleType):
 
     @property
     def quantize(self) -> Callable[..., Any]:
-        from intvit.verify.extras import require_extra
+        from intvit.extras import require_extra
 
         require_extra("quantize")
         function: Callable[..., Any] = import_module("intvit.quantize.api").quantize

@@ -53,7 +53,7 @@ def import_float(path: str) -> CanonicalModel:
         UnsupportedModelError: the model is an integer model already, or no image model.
         InputFileError: the file is not valid ONNX.
     """
-    from intvit.verify.extras import require_extra
+    from intvit.extras import require_extra
 
     require_extra("quantize")
     _refuse_integer_model(path)

@@ -13,7 +13,7 @@ import intvit
 from intvit.data.images import DEFAULT_LIMITS
 from intvit.errors import IntvitError
 from intvit.io.read import MAX_FILE_BYTES
-from intvit.verify.extras import EXTRAS, missing_modules
+from intvit.extras import EXTRAS, missing_modules
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "onnx", "pillow", "rich", "onnxruntime", "onnxscript", "onnx-ir", "psutil")
 

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from intvit.errors import CheckFailed, UsageError
-from intvit.verify.extras import EXTRAS, missing_extra, missing_modules
+from intvit.extras import EXTRAS, missing_extra, missing_modules
 from intvit.verify.subject import Subject
 
 Array = NDArray[Any]

@@ -24,7 +24,8 @@ class KnownAnswerCheck:
 
     Attributes:
         nodes: how many nodes were compared.
-        first_difference: executor name to the first node, in executable order, whose outputs or constants differ; None if none does.
+        first_difference: executor name to the first node, in executable order, whose outputs or constants differ; None if none
+            does.
         problem: why the self-test could not be made, empty if it could.
     """
 

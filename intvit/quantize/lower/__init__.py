@@ -6,8 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from intvit.data.preprocess import Preprocess
-from intvit.ir import Graph, TensorType
-from intvit.numerics import U8
+from intvit.ir import Graph, OpTypeError
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.attention import lower_matmul, lower_softmax
 from intvit.quantize.lower.context import Context, unsupported
@@ -48,19 +47,11 @@ def lower(context: Context, preprocess: Preprocess) -> tuple[Graph, dict[str, Fr
         UnsupportedModelError: a node can't be lowered; names it and the reason.
     """
     declare_pixels(context, preprocess)
-    inside = {name for layer in context.layers.values() for name in layer.nodes}
     for node in context.graph.nodes:
-        if node.name in context.layers:
-            lower_linear(context, context.layers[node.name])
-        elif node.name in inside or node.op == "Expand":
-            continue
-        elif (factor := scalar_factor(context.graph, node)) is not None:
-            source = context.values[node.inputs[0]]
-            context.set(node.output, source.name, source.encoding.scaled(factor), source.row_sum, made=False)
-        elif node.op in LOWERINGS:
-            LOWERINGS[node.op](context, node)
-        else:
-            raise unsupported(node, "no integer operator does this yet", "see 'intvit coverage'")
+        try:
+            _lower_node(context, node)
+        except (OpTypeError, ValueError) as error:
+            raise unsupported(node, str(error), "please report this model") from error
     scales = {}
     for name in context.graph.outputs:
         lowered = context.values[name]
@@ -69,4 +60,18 @@ def lower(context: Context, preprocess: Preprocess) -> tuple[Graph, dict[str, Fr
     return context.builder.build(tuple(context.graph.outputs)), scales
 
 
-__all__ = ["LOWERINGS", "U8", "TensorType", "lower"]
+def _lower_node(context: Context, node: FloatNode) -> None:
+    if node.name in context.layers:
+        lower_linear(context, context.layers[node.name])
+    elif node.op == "Expand" or any(node.name in layer.nodes for layer in context.layers.values()):
+        return
+    elif (factor := scalar_factor(context.graph, node)) is not None:
+        source = context.values[node.inputs[0]]
+        context.set(node.output, source.name, source.encoding.scaled(factor), source.row_sum, made=False)
+    elif node.op in LOWERINGS:
+        LOWERINGS[node.op](context, node)
+    else:
+        raise unsupported(node, "no integer operator does this yet", "see 'intvit coverage'")
+
+
+__all__ = ["LOWERINGS", "lower"]

@@ -109,7 +109,9 @@ class Context:
         decibels = -10 * math.log10(max(error, 1e-12))
         self.sqnr_db[site.value] = decibels
         if decibels < RISKY_DB:
-            self.warnings.append(f"{site.value}: only {decibels:.1f} dB of signal to quantization noise")
+            self.warnings.append(
+                f"{site.value}: only {decibels:.1f} dB of signal to quantization noise; `intvit compare` shows what it costs"
+            )
 
     def requantize(self, lowered: Lowered, value: str, encoding: Encoding) -> Lowered:
         """Return a value in another encoding of one zero point per tensor."""
