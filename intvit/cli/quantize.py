@@ -73,9 +73,9 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 def _check_options(options: argparse.Namespace) -> None:
     """Refuse what can be refused before the work starts."""
+    from intvit.extras import require_extra
     from intvit.files import check_writable
     from intvit.quantize.recipe import find_recipe
-    from intvit.extras import require_extra
 
     for name, bits in (("--weight-bits", options.weight_bits), ("--act-bits", options.act_bits)):
         if bits != 8:

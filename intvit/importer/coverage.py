@@ -10,6 +10,7 @@ from intvit.importer.rewrite import array_of, floats_of, input_of, integers_of, 
 _PLAIN = "intvit takes plain ViT/DeiT encoders"
 _HINTS = {
     "Sigmoid": "retrain or fine-tune with GELU; quick-GELU and SiLU are not supported yet",
+    "Softmax": _PLAIN + "; export attention without mask or relative position bias",
     "Relu": "only GELU is supported as activation",
     "Pad": "windows that need padding (Swin) are not supported; " + _PLAIN,
     "BatchNormalization": "fold batch normalisation into the convolution before exporting",
@@ -97,7 +98,14 @@ def _layer_norm(node: ir.Node) -> str:
 
 
 def _softmax(node: ir.Node) -> str:
-    return "" if node.attributes.get_int("axis", -1) == -1 else "it is not over the last axis"
+    if node.attributes.get_int("axis", -1) != -1:
+        return "it is not over the last axis"
+    producer = node.inputs[0].producer() if node.inputs[0] is not None else None
+    while producer is not None and producer.op_type in ("Mul", "Reshape", "Transpose", "Slice"):
+        producer = producer.inputs[0].producer() if producer.inputs[0] is not None else None
+    if producer is None or producer.op_type != "MatMul":
+        return "its input is not a plain product of queries and keys (masks and position biases are not supported yet)"
+    return ""
 
 
 def _reshape(node: ir.Node) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import intvit
 from intvit.data.images import DEFAULT_LIMITS
 from intvit.errors import IntvitError
-from intvit.io.read import MAX_FILE_BYTES
 from intvit.extras import EXTRAS, missing_modules
+from intvit.io.read import MAX_FILE_BYTES
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "onnx", "pillow", "rich", "onnxruntime", "onnxscript", "onnx-ir", "psutil")
 

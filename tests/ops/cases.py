@@ -55,7 +55,7 @@ def linear_cases():
         yield make(f"typical-{x.dtype}", ops.Linear(shift=42, zero_point=-3, **full(S8)), x, w, bias, multiplier, 3)
     ties = random("ties", (2, 8), np.int8, -8, 8)
     yield make(
-        "ties-shift-2", ops.Linear(shift=2, **full(S16)), ties, np.eye(8, dtype=np.int8), None, i32(*range(-3, 5))
+        "ties-shift-2", ops.Linear(shift=2, **full(S16)), ties, np.eye(8, dtype=np.int8), None, i32(*range(-3, 5)), 2
     )
     ones = np.full((4, 6), -128, np.int8)
     op = ops.Linear(shift=62, **full(S32))

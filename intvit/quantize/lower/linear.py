@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.errors import UnsupportedModelError
 from intvit.numerics import S8, S16, S32, U8, IntType, common_shift
 from intvit.ops import Linear, Reshape, Transpose
 from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, site_rows, wide_codes, wide_limit
@@ -153,7 +154,11 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         rank: of the value.
         per_channel: whether the operator that makes the site can give each channel its own scale and zero point.
     """
-    site = context.sites[value]
+    site = context.sites.get(value)
+    if site is None:
+        raise UnsupportedModelError(
+            "no scale can be chosen for this value", where=value, hint="see 'intvit coverage', or report this model"
+        )
     statistics = context.statistics[value]
     if site.kind == UseKind.LINEAR:
         if (limit := wide_limit(context, site)) is not None:
