@@ -21,6 +21,10 @@ class Spread:
     margin: float
 
 
+DEFAULT_SPREAD = Spread(0.25, 1.0)
+"""The spread of GELU outputs that can't be judged."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """The choices of a conversion.
@@ -46,11 +50,11 @@ class Recipe:
     name: str
     softmax: str = "polynomial"
     gelu: str = "polynomial"
-    norm: Spread = Spread(0.75, 1.1)
+    norm: Spread = Spread(1.0, 1.1)
     few_rows: Spread = Spread(0.5, 1.25)
-    query_key: float = 1.15
-    value: Spread = Spread(0.5, 1.15)
-    attention: float = 1.1
+    query_key: float = 1.1
+    value: Spread = Spread(1.0, 1.1)
+    attention: float = 1.05
     wide_rows: int = 4
     gelu_candidates: tuple[Spread, ...] = (
         Spread(0.0, 0.85),

@@ -21,13 +21,11 @@ from intvit.quantize.choose import wide_limit
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
 from intvit.quantize.ranges import decode, encode, from_common_low
-from intvit.quantize.recipe import Spread
+from intvit.quantize.recipe import DEFAULT_SPREAD, Spread
 from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import round_weights
 
 Array = NDArray[Any]
-DEFAULT = Spread(0.25, 1.0)
-"""The spread of GELU outputs that can't be judged."""
 MIN_IMAGES = 8
 """With fewer calibration images nothing is judged."""
 
@@ -49,7 +47,7 @@ def select_spreads(
         progress: called with (sites done, sites in all).
     """
     candidates = context.recipe.gelu_candidates
-    result = dict.fromkeys(_gelu_sites(context), candidates[0] if len(candidates) == 1 else DEFAULT)
+    result = dict.fromkeys(_gelu_sites(context), candidates[0] if len(candidates) == 1 else DEFAULT_SPREAD)
     if len(candidates) == 1 or len(pixels) < MIN_IMAGES:
         return result
     readers = _readers(context)

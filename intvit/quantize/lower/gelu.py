@@ -17,6 +17,7 @@ from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context
 from intvit.quantize.lower.linear import output_codes, output_encoding
+from intvit.quantize.recipe import DEFAULT_SPREAD
 
 TABLE_BITS = 12
 
@@ -25,6 +26,7 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     """Lower `Gelu`; the tanh spelling differs from the exact one by at most 5e-4 and gets the same operator."""
     source = context.values[node.inputs[0]]
     fraction_bits = round(-math.log2(float(source.encoding.scale.reshape(-1)[0])))
+    context.spreads.setdefault(node.output, DEFAULT_SPREAD)
     encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     gains = [Fraction(1, 1 << VALUE_BITS) / Fraction(float(s)) for s in encoding.scale.reshape(-1)]
     multipliers, shift = common_shift(gains)
