@@ -32,7 +32,7 @@ def op_graph(op, activations, constants=None, batch=1, batch_axis=0, limits=None
         constants: arrays for those that become constants.
         batch: how many images the activations hold along `batch_axis`.
         batch_axis: the axis of all activations that carries the batch, or None.
-        limits: activation name to (low, high): that s32 input is clipped by a `Requantize` first, so that its interval is known.
+        limits: activation name to (low, high): a `Requantize` clips that s32 input first, so that its interval is known.
     """
     constants, limits = dict(constants or {}), limits or {}
     nodes, source = [], {name: name for name in op.input_names}

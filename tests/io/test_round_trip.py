@@ -13,6 +13,7 @@ import pytest
 from helpers.attention import attention_graph, attention_inputs
 from helpers.graphs import model_bytes, op_graph
 from helpers.identical import assert_all_identical, assert_identical
+from ops.cases import CASES, GENERATORS
 
 import intvit
 from intvit import ops
@@ -35,7 +36,6 @@ from intvit.io.model import test_pattern as noise
 from intvit.ir import GraphError
 from intvit.ops import OPS
 from intvit.runtime.reference import run_reference
-from ops.cases import CASES, GENERATORS
 
 INFO = ModelInfo(
     source_sha256="ab" * 32,

@@ -118,6 +118,16 @@ S32_1 = TensorType(S32, (1,))
 SCORES = TensorType(S32, (1, 2, 3), 0)
 HALVES = TensorType(S16, (1, 2, 3), 0)
 BYTES = TensorType(S8, (1, 2, 3), 0)
+
+
+def gelu(fraction_bits):
+    return ops.GeluPolynomial(fraction_bits=fraction_bits, shift=2, coefficients=(1, 2, 3, 4), **full(S8))
+
+
+def gelu_table(fraction_bits):
+    return ops.GeluTable(fraction_bits=fraction_bits, index_shift=0, shift=2, **full(S8))
+
+
 REFUSED = {
     "MatMul ranks": (ops.MatMul(), BYTES, TensorType(S8, (3, 2))),
     "MatMul inner": (ops.MatMul(), BYTES, BYTES),
@@ -146,9 +156,9 @@ REFUSED = {
     "SoftmaxPolynomial top": (ops.SoftmaxPolynomial(shift=2, coefficients=(1, 2, 3, 4)), SCORES, S32_1),
     "LayerNorm epsilon": (ops.LayerNorm(epsilon=0, shift=2, **full(S8)), HALVES, TensorType(S32, (3,)), TensorType(S64, (3,))),
     "LayerNorm bias": (ops.LayerNorm(epsilon=1, shift=2, **full(S8)), HALVES, TensorType(S32, (3,)), TensorType(S32, (3,))),
-    "GeluPolynomial x": (ops.GeluPolynomial(fraction_bits=1, shift=2, coefficients=(1, 2, 3, 4), **full(S8)), BYTES, S32_1),
-    "GeluPolynomial bits": (ops.GeluPolynomial(fraction_bits=14, shift=2, coefficients=(1, 2, 3, 4), **full(S8)), HALVES, S32_1),
-    "GeluTable table": (ops.GeluTable(fraction_bits=3, index_shift=0, shift=2, **full(S8)), HALVES, S32_1, TensorType(S16, (31,))),
+    "GeluPolynomial x": (gelu(1), BYTES, S32_1),
+    "GeluPolynomial bits": (gelu(14), HALVES, S32_1),
+    "GeluTable table": (gelu_table(3), HALVES, S32_1, TensorType(S16, (31,))),
     "Requantize multiplier": (ops.Requantize(shift=2, **full(S8)), HALVES, TensorType(S32, (2,))),
     "SoftmaxDivide sums": (ops.SoftmaxDivide(shift=2, **full(S8)), SCORES, SCORES, TensorType(S32, (1,))),
 }  # fmt: skip
@@ -173,18 +183,9 @@ HOLES = {
     "Requantize by a multiplier along the batch": (ops.Requantize(shift=2, **full(S8)), FOUR, TensorType(S32, (4, 1))),
     "Mean over an axis twice": (ops.Mean(axes=(1, 1), multiplier=1, shift=2, **full(S8)), BYTES),
     "Mean over no axis": (ops.Mean(axes=(), multiplier=1, shift=2, **full(S8)), BYTES),
-    "LayerNorm of a scalar": (ops.LayerNorm(epsilon=1, shift=2, **full(S8)), SCALAR, S32_1, S32_1),
-    "Gelu of a scalar": (
-        ops.GeluPolynomial(fraction_bits=1, shift=2, coefficients=(1, 2, 3, 4), **full(S8)),
-        SCALAR,
-        S32_1,
-    ),
-    "GeluTable of very many fraction bits": (
-        ops.GeluTable(fraction_bits=20000, index_shift=0, shift=2, **full(S8)),
-        HALVES,
-        S32_1,
-        TensorType(S16, (31,)),
-    ),
+    "LayerNorm of a scalar": (ops.LayerNorm(epsilon=1, shift=2, **full(S8)), SCALAR, S32_1, TensorType(S64, (1,))),
+    "Gelu of a scalar": (gelu(1), SCALAR, S32_1),
+    "GeluTable of very many fraction bits": (gelu_table(20000), HALVES, S32_1, TensorType(S16, (31,))),
 }
 
 

@@ -5,13 +5,13 @@ from helpers.attention import bump_table
 from helpers.codes import codes
 from hypothesis import assume
 from hypothesis import strategies as st
+from ops.cases import case
 
 from intvit import ops
 from intvit.ir import certify, check
 from intvit.numerics import S8, S16, S32, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
-from ops.cases import case
 
 SIZE = st.integers(1, 5)
 BATCH = st.integers(1, 3)
@@ -161,9 +161,7 @@ def mean(draw):
 @st.composite
 def requantize(draw):
     batch, rows, width = draw(BATCH), draw(SIZE), draw(SIZE)
-    op = ops.Requantize(
-        shift=draw(SHIFT), input_zero_point=draw(st.integers(-300, 300)), **outputs(draw, S8, U8, S16)
-    )
+    op = ops.Requantize(shift=draw(SHIFT), input_zero_point=draw(st.integers(-300, 300)), **outputs(draw, S8, U8, S16))
     x = draw(arrays((batch, rows, width), draw(st.sampled_from([np.int16, np.int32]))))
     shape = draw(st.sampled_from([(1,), (width,), (rows, 1), (1, rows, width)]))
     return legal(case("random", op, {"x": x}, {"multiplier": multipliers(draw, shape)}, batch))

@@ -58,9 +58,7 @@ def test_matmul_is_the_exact_sum(kind):
 def test_add_rounds_the_sum_once(seed):
     a, b = codes((4, 6), np.int16, seed=seed), codes((6,), np.int16, seed=seed + 1)
     scales = codes((2,), np.int32, 0, seed=seed)
-    op = ops.Add(
-        multiplier_a=int(scales[0]), multiplier_b=int(scales[1]), shift=2 + 3 * seed, zero_point=-seed, **full(S16)
-    )
+    op = ops.Add(multiplier_a=int(scales[0]), multiplier_b=int(scales[1]), shift=2 + 3 * seed, zero_point=-seed, **full(S16))
     (got,) = op.reference(a, b)
     for i, j in positions(got.shape):
         total = int(a[i, j]) * op.multiplier_a + int(b[j]) * op.multiplier_b
@@ -89,9 +87,9 @@ ROWS = {
 def test_layer_norm_is_within_its_proven_error(x, epsilon):
     """|z - 2^20 d / sqrt(V)| <= 1 + sqrt(C - 1) 2^-10 (1 + 2^-29).
 
-    With t = sqrt(V) 2^h in [2^30, 2^31): r = floor(t), so R = floor((2^61 - 1) / r) lies in [2^61 / t - 1, 2^61 / (t - 1)], whose
-    distance from 2^61 / t is at most 2^61 / (t (t - 1)). Times |d| <= sqrt(C - 1) t / 2^h and shifted by 41 - h this is at most
-    sqrt(C - 1) 2^20 / (t - 1). The floor of the last shift adds less than 1.
+    With t = sqrt(V) 2^h in [2^30, 2^31): r = floor(t), so R = floor((2^61 - 1) / r) lies in [2^61 / t - 1, 2^61 / (t - 1)],
+    whose distance from 2^61 / t is at most 2^61 / (t (t - 1)). Times |d| <= sqrt(C - 1) t / 2^h and shifted by 41 - h this is
+    at most sqrt(C - 1) 2^20 / (t - 1). The floor of the last shift adds less than 1.
     """
     channels = x.shape[-1]
     same = np.full(channels, 4, np.int32)
@@ -133,9 +131,7 @@ def exponentials(op, units, constants=(), scale=Fraction(1, 100)):
 OCTAVES = math.log2(math.e) * (1 << 15)
 
 
-@pytest.mark.parametrize(
-    ("coefficients", "least", "most"), [(CUBIC, 0.50, 0.55), (QUADRATIC, 0.9, 1.2), (CHORD, 11, 11.5)]
-)
+@pytest.mark.parametrize(("coefficients", "least", "most"), [(CUBIC, 0.50, 0.55), (QUADRATIC, 0.9, 1.2), (CHORD, 11, 11.5)])
 def test_softmax_polynomial_error_in_steps(coefficients, least, most):
     e, exact = exponentials(ops.SoftmaxPolynomial(shift=20, coefficients=coefficients), OCTAVES)
     worst = max(abs(a - b) for a, b in zip(e, exact, strict=True))
@@ -250,7 +246,7 @@ def test_requantize_is_one_rounding(seed, shape):
         assert got[at] == clipped(rounded(Fraction(product, 1 << op.shift)), op)
 
 
-@pytest.mark.parametrize("perm", itertools.permutations(range(3)))
+@pytest.mark.parametrize("perm", list(itertools.permutations(range(3))))
 def test_transpose_moves_each_element(perm):
     x = codes((2, 3, 4), np.int16)
     (y,) = ops.Transpose(perm=perm).reference(x)
