@@ -103,7 +103,7 @@ def _softmax(node: ir.Node) -> str:
     producer = node.inputs[0].producer() if node.inputs[0] is not None else None
     while producer is not None and producer.op_type in ("Mul", "Reshape", "Transpose", "Slice"):
         producer = producer.inputs[0].producer() if producer.inputs[0] is not None else None
-    if producer is None or producer.op_type != "MatMul":
+    if producer is not None and producer.op_type in ("Add", "Where"):
         return "its input is not a plain product of queries and keys (masks and position biases are not supported yet)"
     return ""
 

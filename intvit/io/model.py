@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -86,7 +87,10 @@ class ModelInfo:
         """
 
         def parsed(key: str, kind: type, default: str) -> Any:
-            value = json.loads(properties.get(f"intvit.{key}", default))
+            try:
+                value = json.loads(properties.get(f"intvit.{key}", default))
+            except RecursionError:
+                raise ValueError(f"metadata intvit.{key} is nested too deeply") from None
             if not isinstance(value, kind):
                 raise ValueError(f"metadata intvit.{key} must be a JSON {kind.__name__}")
             return value
@@ -94,7 +98,7 @@ class ModelInfo:
         answer = parsed("known_answer", dict, "{}")
         if answer and not (isinstance(answer.get("input"), str) and isinstance(answer.get("nodes"), dict)):
             raise ValueError("metadata intvit.known_answer must hold input and nodes")
-        scales = {k: Fraction(v) for k, v in parsed("output_scales", dict, "{}").items()}
+        scales = {k: _fraction(v) for k, v in parsed("output_scales", dict, "{}").items()}
         return ModelInfo(
             source_sha256=properties.get("intvit.source_sha256", ""),
             tool_version=properties.get("intvit.tool_version", ""),
@@ -131,6 +135,12 @@ def test_pattern(shape: tuple[int, ...]) -> NDArray[np.uint8]:
     index = np.arange(int(np.prod(shape)), dtype=np.uint64)
     mixed = (index * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(56)
     return mixed.astype(np.uint8).reshape(shape)
+
+
+def _fraction(text: object) -> Fraction:
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]{1,99}(/[1-9][0-9]{0,98})?", text):
+        raise ValueError("metadata intvit.output_scales must hold fractions")
+    return Fraction(text)
 
 
 def _dump(value: object) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,9 @@ from numpy.typing import NDArray
 
 from intvit.errors import InputFileError
 from intvit.files import read_bytes
-from intvit.io.functions import INT_TYPE, function_of
+from intvit.io.functions import INT_TYPE, ONNX_TYPE, function_of
 from intvit.io.model import DOMAIN, FORMAT_VERSION, IntegerModel, ModelInfo
-from intvit.ir import Graph, Node, Op, TensorType, certify
+from intvit.ir import Graph, Node, Op, TensorType, certify, check_graph
 from intvit.numerics import IntType
 from intvit.ops import OPS
 
@@ -43,10 +45,13 @@ def model_from_bytes(data: bytes, where: str = "model") -> IntegerModel:
         proto.ParseFromString(data)
     except DecodeError:
         raise _error(where, "is not an ONNX file, or is cut short", found=f"{len(data)} bytes") from None
+    _check_text(proto, where)
     properties = {p.key: p.value for p in proto.metadata_props}
     _check_format(proto, properties, where)
     _check_functions(proto, where)
     graph = _graph(proto.graph, where)
+    _check_defined(proto, where)
+    _check_outputs(proto.graph, graph, where)
     try:
         info = ModelInfo.from_properties(properties)
     except (ValueError, ZeroDivisionError) as error:
@@ -75,18 +80,47 @@ def _check_format(proto: onnx.ModelProto, properties: dict[str, str], where: str
 
 
 def _check_functions(proto: onnx.ModelProto, where: str) -> None:
-    """An operator means what its body says, so a body that differs from ours must not be run as ours."""
+    """An operator means what its body says, so a file that defines one in another way must not be run as ours."""
     for function in proto.functions:
         op = OPS.get(function.name)
         if function.domain != DOMAIN or op is None:
             raise _error(where, f"defines an unknown operator {function.domain}.{function.name}")
-        if function.node != function_of(op).node or function.attribute != function_of(op).attribute:
+        if function != function_of(op):
             raise _error(where, f"defines {function.name} in another way than this version does")
+
+
+def _check_defined(proto: onnx.ModelProto, where: str) -> None:
+    defined = sorted(function.name for function in proto.functions)
+    used = sorted({node.op_type for node in proto.graph.node})
+    if defined != used:
+        raise _error(where, "must define each operator that it uses once", ", ".join(used), ", ".join(defined))
+
+
+def _check_text(proto: onnx.ModelProto, where: str) -> None:
+    """Protobuf gives bytes for text that is not UTF-8."""
+    graph = proto.graph
+    texts: list[object] = [v.name for group in (graph.input, graph.output, graph.initializer, proto.functions) for v in group]
+    for node in graph.node:
+        texts += [node.name, node.op_type, node.domain, *node.input, *node.output, *(a.name for a in node.attribute)]
+    for entry in (*proto.metadata_props, *(p for node in graph.node for p in node.metadata_props)):
+        texts += [entry.key, entry.value]
+    if not all(isinstance(text, str) for text in texts):
+        raise _error(where, "holds a name or text that is not UTF-8")
+
+
+def _check_outputs(proto: onnx.GraphProto, graph: Graph, where: str) -> None:
+    types = check_graph(graph)
+    for value in proto.output:
+        if ONNX_TYPE[types[value.name].dtype] != value.type.tensor_type.elem_type:
+            raise _error(where, f"output {value.name!r} is declared in another type than it has", str(types[value.name]))
 
 
 def _graph(proto: onnx.GraphProto, where: str) -> Graph:
     if proto.sparse_initializer or any(len(n.attribute) and n.domain != DOMAIN for n in proto.node):
         raise _error(where, "holds more than operators of the domain ai.intvit")
+    for group in (proto.input, proto.initializer):
+        if twice := [name for name, count in Counter(v.name for v in group).items() if count > 1]:
+            raise _error(where, f"defines {twice[0]!r} more than once")
     return Graph(
         inputs={v.name: _type(v, where) for v in proto.input},
         outputs=tuple(v.name for v in proto.output),
@@ -100,10 +134,16 @@ def _type(value: onnx.ValueInfoProto, where: str) -> TensorType:
     if tensor.elem_type not in INT_TYPE:
         raise _error(where, f"input {value.name!r} is not an integer tensor")
     batch = [i for i, d in enumerate(tensor.shape.dim) if d.dim_param]
-    shape = tuple(1 if d.dim_param else d.dim_value for d in tensor.shape.dim)
+    shape = tuple(_rows(d.dim_param) if d.dim_param else d.dim_value for d in tensor.shape.dim)
     if len(batch) > 1 or any(d < 1 for d in shape):
         raise _error(where, f"input {value.name!r} must have fixed dimensions besides the batch")
     return TensorType(INT_TYPE[tensor.elem_type], shape, batch[0] if batch else None)
+
+
+def _rows(label: str) -> int:
+    """Return k for a batch dimension written `k*N`, 1 for `N` and 0 for anything else."""
+    match = re.fullmatch(r"(?:([0-9]{1,9})\*)?N", label)
+    return int(match[1] or 1) if match else 0
 
 
 def _array(tensor: onnx.TensorProto, where: str) -> NDArray[Any]:

@@ -66,10 +66,11 @@ def model_to_proto(model: IntegerModel) -> onnx.ModelProto:
 
 
 def _node(node: Node) -> onnx.NodeProto:
-    attributes: dict[str, Any] = {
-        name: ONNX_TYPE[value] if isinstance(value, IntType) else value for name, value in node.op.attributes().items()
-    }
-    proto = helper.make_node(node.op.kind(), node.inputs, node.outputs, name=node.name, domain=DOMAIN, **attributes)
+    proto = helper.make_node(node.op.kind(), node.inputs, node.outputs, name=node.name, domain=DOMAIN)
+    for name, value in node.op.attributes().items():
+        kind = onnx.AttributeProto.INTS if isinstance(value, tuple) else onnx.AttributeProto.INT
+        number = ONNX_TYPE[value] if isinstance(value, IntType) else value
+        proto.attribute.append(helper.make_attribute(name, number, attr_type=kind))
     for key, text in node.metadata.items():
         proto.metadata_props.add(key=key, value=text)
     return proto

@@ -66,5 +66,5 @@ def common_shift(values: Sequence[Fraction], bits: int = MULTIPLIER_BITS, max_sh
         while shift > MIN_SHIFT and round(top * (1 << shift)) >= 1 << bits:
             shift -= 1
     if round(top * (1 << shift)) >= 1 << bits:
-        raise ValueError(f"a scale of {float(top):g} is too large for a {bits}-bit multiplier")
+        raise ValueError(f"a scale of about 2^{int(top).bit_length()} is too large for a {bits}-bit multiplier")
     return [round(v * (1 << shift)) for v in values], shift

@@ -45,7 +45,7 @@ class IntType:
 
     def slack_bits(self, interval: Interval) -> int:
         """Return how many more bits the type has than `interval` needs; negative means overflow."""
-        needed = max(interval.high.bit_length(), (-1 - interval.low).bit_length() if interval.low < 0 else 0)
+        needed = max(max(interval.high, 0).bit_length(), (-1 - interval.low).bit_length() if interval.low < 0 else 0)
         if interval.low < 0 and not self.signed:
             return -1
         return self.bits - self.signed - needed

@@ -72,5 +72,11 @@ def broadcast_type(a: TensorType, b: TensorType, to: Any) -> TensorType:
         raise OpTypeError(f"shapes must broadcast, got {a} and {b}") from None
     axes = {t.batch_axis - len(t.shape) for t in (a, b) if t.batch_axis is not None}
     require(len(axes) <= 1, f"a and b must carry the batch on one axis, got {a} and {b}")
-    axis = axes.pop() + len(shape) if axes else None
-    return TensorType(to, shape, axis)
+    if not axes:
+        return TensorType(to, shape)
+    axis = axes.pop()
+    for t in (a, b):
+        own = t.shape[axis] if -axis <= len(t.shape) else 1
+        fits = own == (1 if t.batch_axis is None else shape[axis])
+        require(fits, f"along the batch, constants must have length 1 and activations one length, got {a} and {b}")
+    return TensorType(to, shape, axis + len(shape))

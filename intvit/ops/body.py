@@ -72,6 +72,16 @@ def rescale(x: str, multiplier: str, shift: str, y: str) -> str:
     )
 
 
+def at_most(x: str, limit: str, y: str) -> str:
+    """Define `y` as the smaller of int64 `x` and `limit`; ONNX Runtime's `Min` and `Clip` are wrong on int64 beyond 32 bits."""
+    return f"{y}_over = Greater ({x}, {limit})\n{y} = Where ({y}_over, {limit}, {x})\n"
+
+
+def at_least(x: str, limit: str, y: str) -> str:
+    """Define `y` as the larger of int64 `x` and `limit`."""
+    return f"{y}_under = Less ({x}, {limit})\n{y} = Where ({y}_under, {limit}, {x})\n"
+
+
 def output(x: str, y: str = "y") -> str:
     """Add `zero_point` to int64 `x`, clip to `[low, high]` and cast to the type `to`; all four are attributes."""
     return (
@@ -79,6 +89,7 @@ def output(x: str, y: str = "y") -> str:
         + attribute("low")
         + attribute("high")
         + f"{y}_moved = Add ({x}, zero_point)\n"
-        + f"{y}_clipped = Clip ({y}_moved, low, high)\n"
+        + at_most(f"{y}_moved", "high", f"{y}_capped")
+        + at_least(f"{y}_capped", "low", f"{y}_clipped")
         + f"{y} = Cast <to: int = @to> ({y}_clipped)\n"
     )

@@ -58,6 +58,7 @@ class Gelu(RequantizingOp):
         self.check_output()
         check_shift(self.shift)
         require(0 <= self.fraction_bits <= 13, f"fraction_bits must lie in [0, 13], got {self.fraction_bits}")
+        require(bool(x.shape), f"x must have a channel axis, got {x}")
         require(x.dtype == S16, f"x must be s16, got {x.dtype}")
         require(x.batch_axis != len(x.shape) - 1, f"x must not carry the batch in its channels, got {x}")
         require(

@@ -35,10 +35,11 @@ class GeluTable(Gelu):
     index_shift: int
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+        result = super().infer(inputs)
         require(0 <= self.index_shift <= self.fraction_bits, f"index_shift must lie in [0, {self.fraction_bits}]")
         table, entries = inputs[2], 4 << (self.fraction_bits - self.index_shift)
         require(table == TensorType(S16, (entries,)), f"table must be s16[{entries}], got {table}")
-        return super().infer(inputs)
+        return result
 
     def bump_bounds(self, inputs: Sequence[Operand]) -> tuple[Interval, tuple[Bound, ...]]:
         table = inputs[2].constant

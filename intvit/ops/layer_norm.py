@@ -93,6 +93,7 @@ class LayerNorm(RequantizingOp):
         check_shift(self.shift)
         require(self.epsilon >= 1, f"epsilon must be 1 or more, got {self.epsilon}")
         require(x.dtype.bits <= 32, f"x must have at most 32 bits, got {x.dtype}")
+        require(bool(x.shape), f"x must have a last axis to normalize, got {x}")
         channels = x.shape[-1]
         require(x.batch_axis != len(x.shape) - 1, f"x must not carry the batch in its channels, got {x}")
         require(multiplier == TensorType(S32, (channels,)), f"multiplier must be s32[{channels}], got {multiplier}")

@@ -44,6 +44,7 @@ class Mean(RequantizingOp):
         check_shift(self.shift)
         require(0 <= self.multiplier < 1 << 31, f"multiplier must lie in [0, 2^31), got {self.multiplier}")
         require(x.dtype.bits <= 16, f"x must have at most 16 bits, got {x.dtype}")
+        require(len(self.axes) == len(set(self.axes)) > 0, f"axes must be distinct and at least one, got {self.axes}")
         require(all(0 <= a < len(x.shape) for a in self.axes), f"axes {self.axes} must be axes of {x}")
         require(x.batch_axis not in self.axes, f"axes {self.axes} must not hold the batch axis of {x}")
         return (TensorType(self.to, tuple(1 if i in self.axes else d for i, d in enumerate(x.shape)), x.batch_axis),)

@@ -28,7 +28,9 @@ class RequantizingOp(Op):
     high: int
 
     def check_output(self) -> None:
-        """Raise `OpTypeError` unless the clip range lies inside the output type."""
+        """Raise `OpTypeError` unless the output type has at most 32 bits and the clip range and zero point fit it."""
+        require(self.to.bits <= 32, f"the output type must have at most 32 bits, got {self.to}")
+        require(abs(self.zero_point) < 1 << 31, f"zero_point must fit 32 bits, got {self.zero_point}")
         require(
             self.to.low <= self.low <= self.high <= self.to.high,
             f"clip range [{self.low}, {self.high}] does not lie inside {self.to}",

@@ -29,6 +29,9 @@ class Reshape(MovementOp):
         require(all(d > 0 for i, d in enumerate(self.shape) if i not in marks), f"shape {self.shape} must be positive")
         known = math.prod(d for d in self.shape if d != -1)
         require(x.size % known == 0 and (bool(marks) or known == x.size), f"{x} does not fit shape {self.shape}")
+        if marks and x.batch_axis is not None:
+            before, after = math.prod(x.shape[: x.batch_axis]), math.prod(self.shape[: marks[0]])
+            require(before == after, f"shape {self.shape} must leave {before} elements before the batch of {x}, not {after}")
         shape = tuple(x.size // known if d == -1 else d for d in self.shape)
         return (TensorType(x.dtype, shape, marks[0] if marks else None),)
 

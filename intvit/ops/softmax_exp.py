@@ -63,8 +63,10 @@ class SoftmaxExp(Op):
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         x, multiplier = inputs[:2]
+        bottom = int(multiplier.constant.min())
+        require(bottom >= 0, f"multiplier must not be negative, found {bottom}")
         spread = Interval(0, x.interval.high - x.interval.low)
-        factor = Interval(int(multiplier.constant.min()), int(multiplier.constant.max()))
+        factor = Interval(bottom, int(multiplier.constant.max()))
         _, claim = rescale_bound("distance", spread * factor, self.shift)
         row_sum = Interval(TOP, TOP * x.type.shape[-1])
         return (U8.interval, row_sum), (claim, Bound("row sum", row_sum, S32))

@@ -40,7 +40,7 @@ class SoftmaxPolynomial(SoftmaxExp):
     body: ClassVar[str] = (
         DISTANCE_BODY
         + body.constant("limit", (MAX_SHIFT << FRACTION_BITS) | ((1 << FRACTION_BITS) - 1))
-        + "near = Min (distance, limit)\n"
+        + body.at_most("distance", "limit", "near")
         + body.constant("unit", 1 << FRACTION_BITS)
         + "n = Div (near, unit)\nwhole = Mul (n, unit)\nf = Sub (near, whole)\n"
         + "c = Constant <value_ints: ints = @coefficients> ()\n"
@@ -61,7 +61,8 @@ class SoftmaxPolynomial(SoftmaxExp):
     coefficients: tuple[int, ...]
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
-        require(len(self.coefficients) == 4, f"coefficients must be four, got {self.coefficients}")
+        small = all(abs(c) < 1 << 24 for c in self.coefficients)
+        require(len(self.coefficients) == 4 and small, f"coefficients must be four below 2^24, got {self.coefficients}")
         require(self.coefficients[0] == TOP << VALUE_BITS, f"the constant coefficient must be {TOP << VALUE_BITS}")
         return super().infer(inputs)
 

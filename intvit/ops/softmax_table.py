@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.ir.op import require
+from intvit.ir.op import Bound, Operand, require
 from intvit.ir.tensor_type import TensorType
-from intvit.numerics import U8
+from intvit.numerics import U8, Interval
 from intvit.ops import body
-from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, SoftmaxExp, with_row_sum
+from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, TOP, SoftmaxExp, with_row_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,9 @@ class SoftmaxTable(SoftmaxExp):
         DISTANCE_BODY
         + "size = Size (table)\n"
         + body.constant("one", 1)
-        + "end = Sub (size, one)\nindex = Min (distance, end)\ne_wide = Gather (table, index)\n"
+        + "end = Sub (size, one)\n"
+        + body.at_most("distance", "end", "index")
+        + "e_wide = Gather (table, index)\n"
         + SUM_BODY
     )
 
@@ -39,6 +41,12 @@ class SoftmaxTable(SoftmaxExp):
             f"table must be u8 with 2 to 65536 entries, got {table}",
         )
         return super().infer(inputs)
+
+    def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
+        table = inputs[2].constant
+        falling = bool((table[1:] <= table[:-1]).all())
+        require(int(table[0]) == TOP and falling, f"table must start at {TOP} and never rise")
+        return super().bounds(inputs)
 
     def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         x, multiplier, table = inputs

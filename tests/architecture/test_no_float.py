@@ -15,7 +15,6 @@ ALLOWED = {
         "exact_matmul",
     ): "BLAS in float64, only while every partial sum is an integer below 2^53 and so exact",
     ("intvit.numerics.dyadic", "nearest"): "accepts a float, which is converted to the exact Fraction it stands for",
-    ("intvit.numerics.dyadic", "common_shift"): "formats a scale in the text of an error",
 }
 """Every function of the zone that may name a float, with the reason."""
 

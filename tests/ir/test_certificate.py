@@ -151,16 +151,10 @@ def mutated(graph, rng):
     return name, replace(graph, constants={**graph.constants, name: array})
 
 
-UNCHECKED = (".attention.factor", ".attention.table")
-"""Constants whose sign or first entry the certificate takes on trust; see the tests marked as failing below."""
-
-
 def test_a_changed_constant_is_refused_or_proved_again():
     rng, graph, refused = random.Random(7), attention_graph(), 0
-    checked = {name: array for name, array in graph.constants.items() if not name.endswith(UNCHECKED)}
     for seed in range(200):
-        name, changed = mutated(replace(graph, constants=checked), rng)
-        changed = replace(changed, constants={**graph.constants, name: changed.constants[name]})
+        name, changed = mutated(graph, rng)
         try:
             certificate = certify(changed)
             certificate.require()
@@ -182,7 +176,7 @@ def proves_or_refuses(graph, inputs):
 
 
 HOLES = {}
-"""Graphs with inputs that leave their certified intervals, by name."""
+"""Graphs with inputs that would leave their intervals if they were certified, by name."""
 
 
 def hole(function):
@@ -216,13 +210,9 @@ def gelu_coefficient_whose_product_wraps_to_zero():
     op = ops.GeluPolynomial(fraction_bits=0, shift=2, coefficients=(0, 0, 0, 1 << 51), **full(S16))
     x = np.array([[1, 2, 3]], np.int16)
     graph = op_graph(op, {"x": x}, {"multiplier": np.array([4], np.int32)})
-    claim = next(c.bound for c in certify(graph).claims if c.bound.quantity == "polynomial")
-    if claim.holds:
-        raise AssertionError(f"the products reach 2^66, claimed {claim.interval}")
     return graph, {"x": x}
 
 
 @pytest.mark.parametrize("make", HOLES.values(), ids=HOLES)
-@pytest.mark.xfail(strict=True, reason="the certificate passes although a value leaves its interval")
 def test_the_certificate_has_no_hole(make):
     assert proves_or_refuses(*make())

@@ -190,7 +190,6 @@ HOLES = {
 
 
 @pytest.mark.parametrize("hole", HOLES.values(), ids=HOLES)
-@pytest.mark.xfail(strict=True, reason="type inference accepts it, or escapes with another error than OpTypeError")
 def test_operators_refuse_what_has_no_meaning_for_a_batch(hole):
     op, *kinds = hole
     assert len(one(op, *kinds)) == 1
