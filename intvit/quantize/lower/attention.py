@@ -46,7 +46,7 @@ def lower_matmul(context: Context, node: FloatNode) -> None:
 
 
 def lower_softmax(context: Context, node: FloatNode) -> None:
-    """Lower softmax to its exponentials; they are divided by their sum only where something else than a product uses them."""
+    """Lower softmax to its exponentials and row sums; only products with values may use it."""
     scores = context.values[node.inputs[0]]
     if scores.encoding.dtype != S32:
         raise unsupported(node, "its input is not a product of activations", "see 'intvit coverage'")
