@@ -75,12 +75,13 @@ def _check_options(options: argparse.Namespace) -> None:
     """Refuse what can be refused before the work starts."""
     from intvit.extras import require_extra
     from intvit.files import check_writable
-    from intvit.quantize.recipe import find_recipe
 
     for name, bits in (("--weight-bits", options.weight_bits), ("--act-bits", options.act_bits)):
         if bits != 8:
             raise UsageError("other widths than 8 bits are not there yet", where=name, expected="8", found=str(bits))
     require_extra("quantize")
+    from intvit.quantize.recipe import find_recipe
+
     find_recipe(options.recipe)
     output, source = Path(options.output), Path(options.float_model)
     if output.exists() and source.exists() and output.samefile(source):
