@@ -81,9 +81,9 @@ def quantize(
         context, model, pixels, normalize, (lambda done, total: progress("select", done, total)) if progress else None
     )
     integer, scales = lower(context, preprocess)
-    for text in context.warnings if warn else ():
-        assert warn is not None
-        warn(text)
+    if warn:
+        for text in context.warnings:
+            warn(text)
     certificate = certify(integer)
     certificate.require()
     info = ModelInfo(

@@ -125,8 +125,8 @@ class Context:
         multipliers, shift = common_shift([Fraction(float(r)) for r in ratio.reshape(-1)])
         op = Requantize(
             to=encoding.dtype,
-            low=encoding.dtype.low,
-            high=encoding.dtype.high,
+            low=encoding.low,
+            high=encoding.high,
             zero_point=int(encoding.zero_point.reshape(-1)[0]),
             input_zero_point=int(lowered.encoding.zero_point.reshape(-1)[0]),
             shift=shift,

@@ -15,16 +15,18 @@ from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.linear import output_codes, output_encoding
 from intvit.quantize.lower.movement import target_shape
+from intvit.quantize.lower.pixels import PIXELS
 
 
 def operand(context: Context, value: str, like: Encoding | None = None) -> Lowered:
-    """Return a stream, or a constant written as s16 on its own scale (or on that of `like`)."""
+    """Return a stream, or a constant written as s16 on its own scale (or in the per-tensor encoding `like`)."""
     if not context.graph.is_constant(value):
         return context.stream(value)
     array = context.graph.constants[value].astype(np.float64)
     encoding = per_tensor(S16, max(float(np.abs(array).max()), 1e-9) / S16.high, array.ndim)
     if like is not None:
-        encoding = per_tensor(like.dtype, float(like.scale.reshape(-1)[0]), array.ndim)
+        scale, zero_point = float(like.scale.reshape(-1)[0]), int(like.zero_point.reshape(-1)[0])
+        encoding = per_tensor(like.dtype, scale, array.ndim, zero_point)
     name = context.builder.constant(value, encoding.codes(array).astype(encoding.dtype.dtype))
     return Lowered(name, encoding)
 
@@ -78,7 +80,10 @@ def _part(context: Context, value: str, encoding: Encoding) -> str:
                 where=expanded.name,
                 hint="please report this model",
             )
-        return context.emit(expanded.name, Expand(), constant.name, "pixels")
+        return context.emit(expanded.name, Expand(), constant.name, PIXELS)
     lowered = operand(context, value, encoding)
-    same = lowered.encoding.dtype == encoding.dtype and (lowered.encoding.scale == encoding.scale.reshape(-1)[0]).all()
-    return lowered.name if same else context.requantize(lowered, value, encoding).name
+    own = lowered.encoding
+    same_step = (own.scale == encoding.scale.reshape(-1)[0]).all() and (
+        own.zero_point == encoding.zero_point.reshape(-1)[0]
+    ).all()
+    return lowered.name if own.dtype == encoding.dtype and same_step else context.requantize(lowered, value, encoding).name
