@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.kernels.gelu import near, relu
-from intvit.kernels.integer import finish, shift_left
+from intvit.kernels.integer import finish, share, shift_left
 from intvit.kernels.jit import Scalar, device, kernel
 
 Array = NDArray[Any]
@@ -17,10 +17,10 @@ UNIT_BITS, COEFFICIENT_BITS = 15, 12
 """Fraction bits of u and w, and of the coefficients, as in `intvit.ops.gelu_polynomial`."""
 
 
-@kernel()
+@kernel(scratch=("value",))
 def gelu_polynomial(
     x: Array, multiplier: Array, coefficients: Array, fraction_bits: int,
-    shift: int, zero_point: int, low: int, high: int, value: Array, y: Array,
+    shift: int, zero_point: int, low: int, high: int, value: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute GELU and requantize it.
 
@@ -31,9 +31,17 @@ def gelu_polynomial(
         value: s32 [C], scratch.
         y: [R, C].
     """
-    for r in range(len(y)):
-        gelu_values(x[r], coefficients, fraction_bits, value)
-        finish(value, multiplier, shift, zero_point, low, high, y[r])
+    start, stop = share(len(y), part, parts)
+    for r in range(start, stop):
+        gelu_polynomial_row(x[r], multiplier, coefficients, (fraction_bits, shift, zero_point, low, high), value, y[r])
+
+
+@device
+def gelu_polynomial_row(x: Array, multiplier: Array, coefficients: Array, numbers: Any, value: Array, y: Array) -> None:
+    """Compute as many elements as y has; `numbers` are fraction_bits, shift, zero_point, low and high."""
+    fraction_bits, shift, zero_point, low, high = numbers
+    gelu_values(x, coefficients, fraction_bits, value)
+    finish(value, multiplier, shift, zero_point, low, high, y)
 
 
 @device

@@ -8,21 +8,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.kernels.gelu import near, relu
-from intvit.kernels.integer import finish, shift_right
-from intvit.kernels.jit import kernel
+from intvit.kernels.integer import finish, share, shift_right
+from intvit.kernels.jit import device, kernel
 
 Array = NDArray[Any]
 
 
-@kernel()
+@kernel(scratch=("value",))
 def gelu_table(
     x: Array, multiplier: Array, table: Array, fraction_bits: int, index_shift: int,
-    shift: int, zero_point: int, low: int, high: int, value: Array, y: Array,
+    shift: int, zero_point: int, low: int, high: int, value: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute GELU and requantize it; arrays as in `gelu_polynomial`, `table` s16 with 15 fraction bits."""
-    for r in range(len(y)):
-        row = x[r]
-        for c in range(len(row)):
-            bump = np.int32(table[shift_right(near(row[c], fraction_bits), index_shift)])
-            value[c] = np.int32(relu(row[c], fraction_bits) - bump)
-        finish(value, multiplier, shift, zero_point, low, high, y[r])
+    start, stop = share(len(y), part, parts)
+    for r in range(start, stop):
+        gelu_table_row(x[r], multiplier, table, (fraction_bits, index_shift, shift, zero_point, low, high), value, y[r])
+
+
+@device
+def gelu_table_row(x: Array, multiplier: Array, table: Array, numbers: Any, value: Array, y: Array) -> None:
+    """Compute as many elements as y has; `numbers` are fraction_bits, index_shift, shift, zero_point, low and high."""
+    fraction_bits, index_shift, shift, zero_point, low, high = numbers
+    for c in range(len(y)):
+        bump = np.int32(table[shift_right(near(x[c], fraction_bits), index_shift)])
+        value[c] = np.int32(relu(x[c], fraction_bits) - bump)
+    finish(value, multiplier, shift, zero_point, low, high, y)

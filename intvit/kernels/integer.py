@@ -88,3 +88,9 @@ def isqrt_lifted(x: Scalar) -> Scalar:
     for _ in range(5):
         root = (root + x // root) >> np.int64(1)
     return root - np.int64(root * root > x)
+
+
+@device
+def share(total: Scalar, part: Scalar, parts: Scalar) -> Scalar:
+    """Return the first and the end of share `part` of `parts` of `total` things."""
+    return total * part // parts, total * (part + 1) // parts

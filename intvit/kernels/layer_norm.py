@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import bit_length, clip, finish_high_half, fits_high_half, isqrt_lifted
+from intvit.kernels.integer import bit_length, clip, finish_high_half, fits_high_half, isqrt_lifted, share
 from intvit.kernels.jit import Scalar, device, kernel
 
 Array = NDArray[Any]
@@ -18,12 +18,23 @@ FRACTION_BITS = 20
 
 @kernel()
 def layer_norm(
-    x: Array, multiplier: Array, bias: Array, epsilon: int, shift: int, zero_point: int, low: int, high: int, y: Array
+    x: Array,
+    multiplier: Array,
+    bias: Array,
+    epsilon: int,
+    shift: int,
+    zero_point: int,
+    low: int,
+    high: int,
+    y: Array,
+    part: int,
+    parts: int,
 ) -> None:
     """Normalize each row of `x` [R, C] into `y` [R, C]; `multiplier` s32 [C], `bias` s64 [C]."""
     half = np.int64(1) << np.int64(shift - 1)
     channels = np.int64(x.shape[1])
-    for r in range(len(y)):
+    start, stop = share(len(y), part, parts)
+    for r in range(start, stop):
         row, out = x[r], y[r]
         total, squares = moments(row)
         variance = channels * squares - total * total + np.int64(epsilon)

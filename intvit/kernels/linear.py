@@ -1,4 +1,4 @@
-"""Linear: tiles of the product with packed weights, rescaled while they are still in the first cache."""
+"""Linear: tiles of the product with packed weights, rescaled while they are still in registers."""
 
 from __future__ import annotations
 
@@ -6,44 +6,43 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import finish, fits_high_half
-from intvit.kernels.jit import kernel
-from intvit.kernels.tile import code_tile, dot_tile, panel_width
-from intvit.kernels.vector_tile import ROWS
+from intvit.kernels.jit import Scalar, device, kernel
+from intvit.kernels.simd import Level
+from intvit.kernels.tile import copy_row
+from intvit.kernels.tiling import codes_of_tile, each_tile
 
 Array = NDArray[Any]
 
 
-@kernel()
+@kernel(scratch=("sums", "codes"))
 def linear(
-    x: Array, flip: int, packed: Array, depth: int, bias: Array, multiplier: Array,
-    shift: int, zero_point: int, low: int, high: int, sums: Array, y: Array,
+    level: Level, x: Array, packed: Array, depth: int, bias: Array, multiplier: Array,
+    shift: int, zero_point: int, low: int, high: int, sums: Array, codes: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute `y = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)`.
 
     Args:
-        x: u8 [M, K], readable 3 bytes beyond its end; `flip` makes s8 codes u8, 128 larger.
+        level: decides the packing, and the instructions.
+        x: of `left_type(level, signed)` [M, K], readable up to the padded depth.
         packed: the weights, of padded depth `depth`.
-        bias: s32, padded to whole panels, with the correction for `flip`.
-        multiplier: s32 [N].
-        sums: s32 [6, 64], scratch.
+        bias: s32, padded to whole panels, less `offset(level, signed)` times the column sums of the weights.
+        multiplier: s32, padded to whole panels.
+        sums: s32 of `tile_shape(level)`, scratch.
+        codes: y's type, of `tile_shape(level)`, scratch.
         y: s8/s16/s32 [M, N]; u8 and u16 codes are written by their bits.
     """
     rows, columns = y.shape
-    direct = y.itemsize <= 4 and fits_high_half(shift, zero_point, low, high)
-    column = 0
-    while column < columns:
-        width = panel_width(packed, len(bias) - column)
-        end = min(column + width, columns)
-        for row in range(0, rows, ROWS):
-            height = min(ROWS, rows - row)
-            if direct and end - column == width:
-                code_tile(
-                    x, flip, row, height, column, width, packed, depth, bias,
-                    multiplier, shift, zero_point, low, high, y,
-                )  # fmt: skip
-            else:
-                dot_tile(x, flip, row, height, column, width, packed, depth, bias, sums, 0, 0)
-                for r in range(height):
-                    finish(sums[r], multiplier[column:end], shift, zero_point, low, high, y[row + r, column:end])
-        column += width
+    operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), sums, codes, y)
+    each_tile(level, rows, columns, len(bias), linear_tile, operands, part, parts)
+
+
+@device
+def linear_tile(level: Level, row: Scalar, height: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any) -> None:
+    """Compute one tile into y, directly if it is whole."""
+    x, weights, numbers, sums, codes, y = operands
+    if valid == width:
+        codes_of_tile(level, x, row, height, column, width, weights, numbers, sums, y[row:, column:])
+    else:
+        codes_of_tile(level, x, row, height, column, width, weights, numbers, sums, codes)
+        for r in range(height):
+            copy_row(codes[r], y[row + r, column : column + valid])

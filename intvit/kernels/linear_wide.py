@@ -13,7 +13,7 @@ from intvit.kernels.jit import kernel
 Array = NDArray[Any]
 
 
-@kernel()
+@kernel(scratch=("sums",))
 def linear_wide(
     x: Array, weight: Array, bias: Array, multiplier: Array,
     shift: int, zero_point: int, low: int, high: int, sums: Array, y: Array,

@@ -13,7 +13,7 @@ from intvit.kernels.jit import kernel
 Array = NDArray[Any]
 
 
-@kernel()
+@kernel(scratch=("sums",))
 def mean(x: Array, multiplier: int, shift: int, zero_point: int, low: int, high: int, sums: Array, y: Array) -> None:
     """Compute `y = clip(rescale(sum over r of x[r], multiplier, shift) + zero_point)`.
 

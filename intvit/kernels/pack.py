@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.integer import shift_left
 from intvit.kernels.jit import Scalar, device
+from intvit.kernels.simd import Level
 from intvit.kernels.tile import panel_width
 from intvit.kernels.vector_tile import LANES
 
@@ -35,26 +36,26 @@ def pack_activation(*arguments: Any) -> None:
 
 
 @overload(pack_activation)
-def _pack_activation(b: Any, packed: Any, depth: Any) -> Callable[..., None]:
+def _pack_activation(level: Any, b: Any, packed: Any, depth: Any) -> Callable[..., None]:
     return _pack_quads if packed.dtype.bitwidth == 8 else _pack_pairs
 
 
-def _pack_quads(b: Any, packed: Any, depth: Any) -> None:
+def _pack_quads(level: Any, b: Any, packed: Any, depth: Any) -> None:
     words = packed.view(np.int32)
     if b.strides[0] == 1:
-        pack_columns(b, packed, words, depth >> 2)
+        pack_columns(level, b, words, depth >> 2)
     else:
-        pack_rows(b, packed, words, depth >> 2)
+        pack_rows(level, b, words, depth >> 2)
 
 
 @device
-def pack_columns(b: Array, packed: Array, words: Array, quads: Scalar) -> None:
+def pack_columns(level: Level, b: Array, words: Array, quads: Scalar) -> None:
     """Pack a matrix whose columns are contiguous, such as transposed keys."""
     depth, columns = b.shape
     padded = len(words) // quads
     column = 0
     while column < padded:
-        width = panel_width(packed, padded - column)
+        width = panel_width(level, padded - column)
         panel = words[column * quads : (column + width) * quads]
         valid = min(width, columns - column)
         start = b.ctypes.data + column * b.strides[1]
@@ -69,13 +70,13 @@ def pack_columns(b: Array, packed: Array, words: Array, quads: Scalar) -> None:
 
 
 @device
-def pack_rows(b: Array, packed: Array, words: Array, quads: Scalar) -> None:
+def pack_rows(level: Level, b: Array, words: Array, quads: Scalar) -> None:
     """Pack a matrix of any strides; quick if its rows are contiguous, such as values."""
     columns = b.shape[1]
     padded = len(words) // quads
     column = 0
     while column < padded:
-        width = panel_width(packed, padded - column)
+        width = panel_width(level, padded - column)
         for q in range(quads):
             start = column * quads + q * width
             pack_quad(b, 4 * q, column, min(width, columns - column), words[start : start + width])
@@ -96,7 +97,7 @@ def pack_quad(b: Array, k: Scalar, column: Scalar, valid: Scalar, line: Array) -
     line[valid:] = 0
 
 
-def _pack_pairs(b: Any, packed: Any, depth: Any) -> None:
+def _pack_pairs(level: Any, b: Any, packed: Any, depth: Any) -> None:
     rows, columns = b.shape
     packed[:] = 0
     for column in range(0, columns, LANES):

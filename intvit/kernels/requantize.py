@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import clip, rescale
+from intvit.kernels.integer import clip, rescale, share
 from intvit.kernels.jit import kernel
 
 Array = NDArray[Any]
@@ -15,7 +15,16 @@ Array = NDArray[Any]
 
 @kernel()
 def requantize(
-    x: Array, multiplier: Array, input_zero_point: int, shift: int, zero_point: int, low: int, high: int, y: Array
+    x: Array,
+    multiplier: Array,
+    input_zero_point: int,
+    shift: int,
+    zero_point: int,
+    low: int,
+    high: int,
+    y: Array,
+    part: int,
+    parts: int,
 ) -> None:
     """Compute `y = clip(rescale(x - input_zero_point, multiplier, shift) + zero_point)`.
 
@@ -24,7 +33,8 @@ def requantize(
         multiplier: s32 [1, C] for all rows, or [R, C].
         y: [R, C].
     """
-    for r in range(len(y)):
+    start, stop = share(len(y), part, parts)
+    for r in range(start, stop):
         row, out = x[r], y[r]
         factors = multiplier[r if len(multiplier) > 1 else 0]
         for c in range(len(out)):

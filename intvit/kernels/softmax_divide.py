@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import clip, finish_high_half, fits_high_half, rescale
+from intvit.kernels.integer import clip, finish_high_half, fits_high_half, rescale, share
 from intvit.kernels.jit import Scalar, device, kernel
 
 Array = NDArray[Any]
@@ -15,7 +15,16 @@ Array = NDArray[Any]
 
 @kernel()
 def softmax_divide(
-    x: Array, row_sum: Array, numerator: Array, shift: int, zero_point: int, low: int, high: int, y: Array
+    x: Array,
+    row_sum: Array,
+    numerator: Array,
+    shift: int,
+    zero_point: int,
+    low: int,
+    high: int,
+    y: Array,
+    part: int,
+    parts: int,
 ) -> None:
     """Compute `y = clip(rescale(x, numerator // row_sum, shift) + zero_point)`.
 
@@ -24,7 +33,8 @@ def softmax_divide(
         row_sum: s32 [R], positive; numerator: s64 [R], non-negative; their quotient fits s32.
         y: [R, C].
     """
-    for r in range(len(y)):
+    start, stop = share(len(y), part, parts)
+    for r in range(start, stop):
         divide_row(x[r], numerator[r] // np.int64(row_sum[r]), shift, zero_point, low, high, y[r])
 
 

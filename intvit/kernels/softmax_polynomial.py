@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import shift_left, shift_right
+from intvit.kernels.integer import share, shift_left, shift_right
 from intvit.kernels.jit import device, kernel
 from intvit.kernels.softmax_exp import distances, total
 
@@ -20,9 +20,17 @@ LIMIT = ((31 - VALUE_BITS) << FRACTION_BITS) | FRACTION
 """The largest distance that matters."""
 
 
-@kernel()
+@kernel(scratch=("distance",))
 def softmax_polynomial(
-    x: Array, multiplier: Array, shift: int, coefficients: Array, distance: Array, e: Array, row_sum: Array
+    x: Array,
+    multiplier: Array,
+    shift: int,
+    coefficients: Array,
+    distance: Array,
+    e: Array,
+    row_sum: Array,
+    part: int,
+    parts: int,
 ) -> None:
     """Compute `e ~ 255 exp(scale (x - rowmax))` and its sum for each row.
 
@@ -33,7 +41,8 @@ def softmax_polynomial(
         distance: s32 [C], scratch.
         e: u8 [R, C]; row_sum: s32 [R].
     """
-    for r in range(len(e)):
+    start, stop = share(len(e), part, parts)
+    for r in range(start, stop):
         distances(x[r], multiplier[r], shift, LIMIT, distance)
         exponentials(distance, coefficients, e[r])
         row_sum[r] = total(e[r])

@@ -15,9 +15,9 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from intvit.kernels.jit import Scalar, device
+from intvit.kernels.jit import device
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_tile import LANES, VECTORS, codes_tile, sums_tile
+from intvit.kernels.vector_tile import LANES, ROWS, VECTORS, codes_tile, sums_tile
 
 Array = NDArray[Any]
 
@@ -27,12 +27,32 @@ SIGN_FLIP = -0x7F7F7F80
 """0x80808080 as int32: turns four s8 into u8 that are larger by 128."""
 
 
-def padded_depth(depth: int) -> int:
+def offset(level: Level, signed: bool) -> int:
+    """Return what the tile adds to each code of the left operand."""
+    return 128 if signed else 0
+
+
+def operand_type(level: Level) -> np.dtype[Any]:
+    """Return the element type of the left operands that the tile multiplies as they are."""
+    return np.dtype(np.uint8)
+
+
+def left_type(level: Level, signed: bool) -> np.dtype[Any]:
+    """Return the element type of the left operands to pass."""
+    return np.dtype(np.int8 if signed else np.uint8)
+
+
+def tile_shape(level: Level) -> tuple[int, int]:
+    """Return the rows and columns of the largest tile."""
+    return ROWS, WIDE
+
+
+def padded_depth(level: Level, depth: int) -> int:
     """Return `depth` rounded up to a multiple of 4."""
     return -(-depth // 4) * 4
 
 
-def padded_columns(columns: int) -> int:
+def padded_columns(level: Level, columns: int) -> int:
     """Return `columns` rounded up to whole panels."""
     return -(-columns // LANES) * LANES
 
@@ -43,13 +63,13 @@ def packed_type(level: Level) -> np.dtype[Any]:
 
 
 def pack(matrix: Array, level: Level, out: Array) -> None:
-    """Pack s8 `matrix` [K, N] into `out`, flat, `padded_depth(K) * padded_columns(N)` elements of `packed_type(level)`."""
-    depth, columns = padded_depth(matrix.shape[0]), padded_columns(matrix.shape[1])
+    """Pack s8 `matrix` [K, N] into flat `out`, padded depth times padded columns elements of `packed_type(level)`."""
+    depth, columns = padded_depth(level, matrix.shape[0]), padded_columns(level, matrix.shape[1])
     whole = np.zeros((depth, columns), np.int8)
     whole[: matrix.shape[0], : matrix.shape[1]] = matrix
     start = 0
     while start < columns:
-        width = WIDE if level is Level.AVX512_VNNI and columns - start >= WIDE else LANES
+        width = panel_width(level, columns - start)
         panel: Array = whole[:, start : start + width]
         if level is Level.AVX512_VNNI:
             panel = panel.reshape(depth // 4, 4, width).transpose(0, 2, 1)
@@ -59,10 +79,34 @@ def pack(matrix: Array, level: Level, out: Array) -> None:
         start += width
 
 
-@device
-def panel_width(packed: Array, columns: Scalar) -> Scalar:
-    """Return the width of the next panel of `packed` when `columns` padded columns are left."""
-    return np.int64(WIDE) if packed.itemsize == 1 and columns >= WIDE else np.int64(LANES)
+def panel_width(level: Level, columns: int) -> int:
+    """Return the width of the next panel when `columns` padded columns are left."""
+    return WIDE if level is Level.AVX512_VNNI and columns >= WIDE else LANES
+
+
+@overload(panel_width)
+def _panel_width(level: Any, columns: Any) -> Callable[..., Any]:
+    wide = level.level is Level.AVX512_VNNI
+
+    def width(level: Any, columns: Any) -> Any:
+        return np.int64(WIDE) if wide and columns >= WIDE else np.int64(LANES)
+
+    return width
+
+
+def tile_rows(level: Level) -> int:
+    """Return the rows of the largest tile."""
+    return tile_shape(level)[0]
+
+
+@overload(tile_rows)
+def _tile_rows(level: Any) -> Callable[..., Any]:
+    height = tile_rows(level.level)
+
+    def rows(level: Any) -> int:
+        return height
+
+    return rows
 
 
 @device
@@ -73,10 +117,10 @@ def copy_row(x: Array, y: Array) -> None:
 
 
 def dot_tile(*arguments: Any) -> None:
-    """Compute `out[i, j] = bias[column + j] + sum over k of (x[row + i, k] ^ flip) * packed[k, column + j]` for one tile.
+    """Compute `out[i, j] = bias[column + j] + sum over k of (x[row + i, k] + offset) * packed[k, column + j]` for one tile.
 
     Arguments:
-        x: u8 [M, K], unit stride in K, readable up to the padded depth; flip: int64, four bytes.
+        x: of `left_type` [M, K], unit stride in K, readable up to the padded depth.
         row, rows: the first row and 1 to 6 of them; column, width: one panel.
         packed: flat panels; depth: padded; bias: s32, padded to whole panels.
         out, out_row, out_column: s32 [.., ..], where the tile goes.
@@ -86,13 +130,13 @@ def dot_tile(*arguments: Any) -> None:
 
 @overload(dot_tile)
 def _dot_tile(
-    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
+    level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
     packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    weight_bits = packed.dtype.bitwidth
+    weight_bits, flip = packed.dtype.bitwidth, SIGN_FLIP if x.dtype.signed else 0
 
     def store(
-        x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any,
+        level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
         packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
     ) -> None:  # fmt: skip
         sums_tile(
@@ -116,13 +160,13 @@ def code_tile(*arguments: Any) -> None:
 
 @overload(code_tile)
 def _code_tile(
-    x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
+    level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
     multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    weight_bits, code_bits = packed.dtype.bitwidth, y.dtype.bitwidth
+    weight_bits, code_bits, flip = packed.dtype.bitwidth, y.dtype.bitwidth, SIGN_FLIP if x.dtype.signed else 0
 
     def store(
-        x: Any, flip: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
+        level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
         multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
     ) -> None:  # fmt: skip
         codes_tile(

@@ -60,7 +60,7 @@ def _emit_sums(builder: Any, vnni: bool, operands: list[Any], rows: int, vectors
     updated = []
     for r in range(rows):
         quad = _load(builder, builder.add(x_rows[r], builder.mul(k, _I64(4))), _I32, 1)
-        codes = builder.xor(_repeat(builder, quad), flips)
+        codes = _repeat(builder, builder.xor(quad, builder.trunc(flip, _I32)))
         updated.append([emit_dot(builder, sums[r][v], codes, weights[v]) for v in range(vectors)])
     k_next = builder.add(k, _I64(1))
     builder.cbranch(builder.icmp_signed("<", k_next, quads), loop, after)

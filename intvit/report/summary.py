@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
 from intvit.io import IntegerModel
-from intvit.ir import Graph, TensorType, certify, check_graph, to_text
+from intvit.ir import certify, check_graph, to_text
 from intvit.kernels.simd import current_level
-from intvit.ops import Linear, MatMul
-from intvit.runtime.plan import make_plan, prepare_nodes
+from intvit.report.macs import macs
+from intvit.runtime.plan import plan_run
 from intvit.runtime.session import Session
 
 
@@ -28,8 +27,7 @@ def summarize(model: IntegerModel, file_bytes: int, *, nodes: bool = False) -> d
     """
     types = check_graph(model.graph)
     session = Session(model, executor="reference")
-    prepared = prepare_nodes(model.graph, types, current_level())
-    plan = make_plan(model.graph, types, prepared, keep=False)
+    plan = plan_run(model.graph, types, current_level())
     info = model.info
     summary: dict[str, Any] = {
         "inputs": [asdict(tensor) for tensor in session.get_inputs()],
@@ -48,15 +46,6 @@ def summarize(model: IntegerModel, file_bytes: int, *, nodes: bool = False) -> d
         "file_bytes": file_bytes,
         "macs": macs(model.graph, types),
         "arena_bytes": plan.arena_bytes,
-        "packed_bytes": sum(p.packed_bytes for p in prepared.values()),
+        "packed_bytes": plan.packed_bytes,
     }
     return summary | ({"nodes": to_text(model.graph).splitlines()} if nodes else {})
-
-
-def macs(graph: Graph, types: dict[str, TensorType]) -> int:
-    """Return the multiply-accumulates of one image: of linear layers and of products of activations."""
-    return sum(
-        math.prod(types[node.outputs[0]].shape) * types[node.inputs[0]].shape[-1]
-        for node in graph.nodes
-        if isinstance(node.op, Linear | MatMul)
-    )

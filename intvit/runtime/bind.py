@@ -10,62 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit import ops
-from intvit.ir import Node, TensorType
 from intvit.kernels.add import add
 from intvit.kernels.gelu_polynomial import gelu_polynomial
 from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import layer_norm
-from intvit.kernels.linear import linear
-from intvit.kernels.linear_wide import linear_wide
 from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
 from intvit.kernels.softmax_divide import softmax_divide
 from intvit.kernels.softmax_polynomial import softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
-from intvit.kernels.tile import SIGN_FLIP, WIDE, pack, packed_type, padded_columns, padded_depth
-from intvit.kernels.vector_tile import ROWS
-from intvit.runtime.arena import aligned_copy, aligned_empty
+from intvit.kernels.tile import offset, operand_type, packed_type, padded_columns, padded_depth
+from intvit.runtime.arena import aligned_copy
+from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
+from intvit.runtime.fuse import Group
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 
 Array = NDArray[Any]
-
-TILE: Scratch = ((ROWS, WIDE), np.int32)
-"""The sums of one tile."""
-
-
-def _flip(kind: TensorType) -> int:
-    return SIGN_FLIP if kind.dtype.signed else 0
-
-
-def _linear_wide(op: ops.Linear, at: Context) -> Prepared:
-    weight, bias, multiplier = (at.constant(i) for i in (1, 2, 3))
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return linear_wide.bind(x, weight, bias, multiplier, op.shift, *output_range(op), scratch[0], y)
-
-    packed = weight.nbytes + bias.nbytes + multiplier.nbytes
-    return Prepared((0,), bind, (((len(bias),), np.int32),), packed_bytes=packed)
-
-
-def _linear(op: ops.Linear, at: Context) -> Prepared:
-    if at.inputs[0].type.dtype.bits > 8:
-        return _linear_wide(op, at)
-    weight, flip = at.inputs[1].constant, _flip(at.inputs[0].type)
-    depth, columns = padded_depth(weight.shape[0]), padded_columns(weight.shape[1])
-    packed = aligned_empty((depth * columns,), packed_type(at.level))
-    pack(weight, at.level, packed)
-    start = at.inputs[2].constant.astype(np.int64) - (128 if flip else 0) * weight.sum(0, dtype=np.int64)
-    bias = aligned_copy(np.pad(start, (0, columns - len(start))).astype(np.int32))
-    multiplier = at.constant(3)
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y = as_rows(inputs[0]).view(np.uint8), as_bits(as_rows(outputs[0]))
-        return linear.bind(x, flip, packed, depth, bias, multiplier, op.shift, *output_range(op), scratch[0], y)
-
-    return Prepared((0,), bind, (TILE,), packed_bytes=packed.nbytes + bias.nbytes + multiplier.nbytes)
 
 
 def _heads(array: Array) -> Array | None:
@@ -82,18 +44,19 @@ def _matmul_accepts(index: int, array: Array) -> bool:
 
 
 def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
-    depth = padded_depth(at.inputs[1].type.shape[-2])
-    columns = padded_columns(at.inputs[1].type.shape[-1])
-    flip, offset = _flip(at.inputs[0].type), aligned_copy(np.full((1, depth), 128, np.uint8))
+    depth = padded_depth(at.level, at.inputs[1].type.shape[-2])
+    columns = padded_columns(at.level, at.inputs[1].type.shape[-1])
+    signed = at.inputs[0].type.dtype.signed
+    offsets = aligned_copy(np.full((1, depth), offset(at.level, signed), operand_type(at.level)))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         a, b = (_heads(x) for x in inputs)
         assert a is not None and b is not None
         packed, bias, sums = scratch
         y = outputs[0].reshape(-1, *outputs[0].shape[-2:])
-        return matmul.bind(a.view(np.uint8), flip, b, packed, depth, bias, offset, sums, y)
+        return matmul.bind(at.level, a, b, packed, depth, bias, offsets, sums, y)
 
-    scratch: tuple[Scratch, ...] = (((depth * columns,), packed_type(at.level)), ((columns,), np.int32), TILE)
+    scratch: tuple[Scratch, ...] = (((depth * columns,), packed_type(at.level)), ((columns,), np.int32), sums_tile(at.level))
     return Prepared((0, 1), bind, scratch, accepts=_matmul_accepts)
 
 
@@ -120,7 +83,7 @@ def _requantize(op: ops.Requantize, at: Context) -> Prepared:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
         return requantize.bind(x, factors, op.input_zero_point, op.shift, *output_range(op), y)
 
-    return Prepared((0,), bind, packed_bytes=factors.nbytes)
+    return Prepared((0,), bind, constants=(factors,))
 
 
 def _mean(op: ops.Mean, at: Context) -> Prepared:
@@ -144,7 +107,7 @@ def _layer_norm(op: ops.LayerNorm, at: Context) -> Prepared:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
         return layer_norm.bind(x, multiplier, bias, op.epsilon, op.shift, *output_range(op), y)
 
-    return Prepared((0,), bind, packed_bytes=multiplier.nbytes + bias.nbytes)
+    return Prepared((0,), bind, constants=(multiplier, bias))
 
 
 def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
@@ -154,7 +117,7 @@ def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
         return softmax_polynomial.bind(x, multiplier, op.shift, coefficients, scratch[0], e, row_sum)
 
-    return Prepared((0,), bind, ((at.inputs[0].type.shape[-1:], np.int32),), packed_bytes=multiplier.nbytes)
+    return Prepared((0,), bind, ((at.inputs[0].type.shape[-1:], np.int32),), constants=(multiplier,))
 
 
 def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:
@@ -165,7 +128,7 @@ def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:
         return softmax_table.bind(x, multiplier, op.shift, table, scratch[0], e, row_sum)
 
     scratch: tuple[Scratch, ...] = ((at.inputs[0].type.shape[-1:], np.int32),)
-    return Prepared((0,), bind, scratch, packed_bytes=multiplier.nbytes + table.nbytes)
+    return Prepared((0,), bind, scratch, constants=(multiplier, table))
 
 
 def _softmax_divide(op: ops.SoftmaxDivide, at: Context) -> Prepared:
@@ -175,7 +138,7 @@ def _softmax_divide(op: ops.SoftmaxDivide, at: Context) -> Prepared:
         x, row_sum, y = as_rows(inputs[0]), inputs[1].reshape(-1), as_bits(as_rows(outputs[0]))
         return softmax_divide.bind(x, row_sum, numerator, op.shift, *output_range(op), y)
 
-    return Prepared((0, 1), bind, packed_bytes=numerator.nbytes)
+    return Prepared((0, 1), bind, constants=(numerator,))
 
 
 def _gelu_polynomial(op: ops.GeluPolynomial, at: Context) -> Prepared:
@@ -189,7 +152,7 @@ def _gelu_polynomial(op: ops.GeluPolynomial, at: Context) -> Prepared:
         )
         return gelu_polynomial.bind(x, multiplier, coefficients, *numbers, scratch[0], y)
 
-    return Prepared((0,), bind, ((multiplier.shape, np.int32),), packed_bytes=multiplier.nbytes)
+    return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier,))
 
 
 def _gelu_table(op: ops.GeluTable, at: Context) -> Prepared:
@@ -200,31 +163,15 @@ def _gelu_table(op: ops.GeluTable, at: Context) -> Prepared:
         numbers = (op.fraction_bits, op.index_shift, op.shift, *output_range(op))
         return gelu_table.bind(x, multiplier, table, *numbers, scratch[0], y)
 
-    return Prepared((0,), bind, ((multiplier.shape, np.int32),), packed_bytes=multiplier.nbytes + table.nbytes)
-
-
-def _concat(op: ops.Concat, at: Context) -> Prepared:
-    split = at.inputs[0].type.shape[op.axis]
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
-        parts = np.split(outputs[0], [split], op.axis)
-
-        def join() -> None:
-            for part, source in zip(parts, inputs, strict=True):
-                np.copyto(part, source)
-
-        return join
-
-    return Prepared((0, 1), bind, accepts=lambda _index, _array: True)
+    return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier, table))
 
 
 BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.Add: _add,
-    ops.Concat: _concat,
     ops.GeluPolynomial: _gelu_polynomial,
     ops.GeluTable: _gelu_table,
     ops.LayerNorm: _layer_norm,
-    ops.Linear: _linear,
+    ops.Linear: prepare_linear,
     ops.MatMul: _matmul,
     ops.Mean: _mean,
     ops.Requantize: _requantize,
@@ -232,9 +179,25 @@ BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.SoftmaxPolynomial: _softmax_polynomial,
     ops.SoftmaxTable: _softmax_table,
 }
-"""The binder of every operator that computes; those that only move data are views, made by the plan."""
+"""The binder of every operator that computes; those that only move data are views or copies, made by the plan."""
 
 
-def prepare(node: Node, context: Context) -> Prepared:
-    """Pack the constants of a node that computes."""
-    return BINDERS[type(node.op)](node.op, context)
+FUSED: dict[tuple[type[Any], ...], Callable[[Sequence[Any], Sequence[Context]], Prepared]] = {
+    (ops.Linear, ops.GeluPolynomial): prepare_linear_gelu,
+    (ops.Linear, ops.GeluTable): prepare_linear_gelu,
+    (ops.Linear, ops.Add): prepare_linear_add,
+}
+"""The binder of every chain of operators that one kernel computes."""
+
+
+def prepare(group: Group, contexts: Sequence[Context]) -> Prepared:
+    """Pack the constants of a group of nodes that computes."""
+    operators = [node.op for node in group.nodes]
+    if len(operators) == 1:
+        return BINDERS[type(operators[0])](operators[0], contexts[0])
+    return FUSED[tuple(type(op) for op in operators)](operators, contexts)
+
+
+def computes(group: Group) -> bool:
+    """Whether a group needs a kernel; other nodes only move data."""
+    return len(group.nodes) > 1 or type(group.nodes[0].op) in BINDERS

@@ -1,36 +1,48 @@
-"""The fast executor: Numba kernels over a planned arena, one image after another or several in parallel."""
+"""The fast executor: Numba kernels over a planned arena; threads share a batch, then what each image has to compute."""
 
 from __future__ import annotations
 
+import os
 import queue
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intvit.errors import UsageError
 from intvit.ir import Graph, TensorType, infer_types
+from intvit.kernels.program import Program
 from intvit.kernels.simd import Level, current_level
 from intvit.runtime.arena import aligned_empty
-from intvit.runtime.plan import Plan, Source, View, make_plan, prepare_nodes
+from intvit.runtime.plan import Plan, Source, View, plan_run
 
 Array = NDArray[Any]
+
+
+class StepTime(NamedTuple):
+    """How long one kernel call takes, of which node and kind of operator."""
+
+    node: str
+    kind: str
+    nanoseconds: int
 
 
 class Engine:
     """Runs an integer graph with the bits that `intvit.ops` defines.
 
     Building compiles the kernels (or loads them from the cache), packs the weights and lays out the memory; running allocates
-    nothing but the outputs. `run` may be called from several threads at once; `threads` of them compute at a time.
+    nothing but the outputs. `run` may be called from several threads at once, and after a fork.
 
     Args:
         graph: a sound graph whose certificate holds.
         types: the type of every value; inferred if not given.
-        threads: how many images of a batch are computed at the same time, each in its own arena.
+        threads: how many threads compute one call of `run`: whole images of its batch for as long as there is one for each,
+            then parts of each image.
         level: the SIMD level; by default what `intvit.kernels.simd.current_level` says.
 
     Raises:
@@ -52,12 +64,9 @@ class Engine:
         self.types = infer_types(graph) if types is None else types
         self.level = current_level() if level is None else level
         self.threads = threads
-        self._prepared = prepare_nodes(graph, self.types, self.level)
-        self.plan = make_plan(graph, self.types, self._prepared, keep=False)
-        self._lanes: queue.SimpleQueue[Lane] = queue.SimpleQueue()
-        for _ in range(threads):
-            self._lanes.put(Lane(self.plan, graph))
-        self._helpers = ThreadPoolExecutor(threads - 1, "intvit") if threads > 1 else None
+        self._packed: dict[Any, Any] = {}
+        self.plan = plan_run(graph, self.types, self.level, slots=threads, packed=self._packed)
+        self._crew = _Crew(self.plan, graph, threads)
 
     @property
     def arena_bytes(self) -> int:
@@ -67,7 +76,7 @@ class Engine:
     @property
     def packed_bytes(self) -> int:
         """Bytes of packed constants, shared by all threads."""
-        return sum(prepared.packed_bytes for prepared in self._prepared.values())
+        return self.plan.packed_bytes
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Compute the graph's outputs.
@@ -78,29 +87,40 @@ class Engine:
         Returns:
             New arrays for the graph's outputs, by name.
         """
+        if self._crew.process != os.getpid():
+            self._crew = _Crew(self.plan, self.graph, self.threads)
         batch = self._batch(inputs)
         outputs = {name: self._result(name, batch) for name in self.graph.outputs}
-        parts = min(self.threads, batch)
-        bounds = [batch * i // parts for i in range(parts + 1)] if parts else [0]
-        jobs = []
-        if self._helpers is not None:
-            jobs = [self._helpers.submit(self._run_images, inputs, outputs, range(a, b)) for a, b in pairwise(bounds[1:])]
-        if parts:
-            self._run_images(inputs, outputs, range(bounds[1]))
-        for job in jobs:
-            job.result()
+        each = batch // self.threads
+        shares = [range(i * each, (i + 1) * each) for i in range(self.threads)]
+        self._crew.share([partial(self._run_images, inputs, outputs, images, Program.run_alone) for images in shares if images])
+        self._run_images(inputs, outputs, range(each * self.threads, batch), self._crew.run_together)
         return outputs
 
     def run_all(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Compute every node's outputs at batch 1 and return copies of them, by value name."""
-        lane = Lane(self._keeping_plan, self.graph)
+        lane = Lane(self._keeping_plan, self.graph, 1)
         lane.load(inputs, 0, self.types)
-        lane.compute()
+        lane.program.run_alone()
         return {name: np.ascontiguousarray(lane.values[name]).copy() for node in self.graph.nodes for name in node.outputs}
+
+    def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[StepTime]:
+        """Run the first image step by step, in one thread, and return the median time of every step, in order."""
+        lane = Lane(self.plan, self.graph, 1)
+        times = np.empty((repeats, len(self.plan.steps)), np.int64)
+        for repeat in times:
+            lane.load(inputs, 0, self.types)
+            for i, step in enumerate(lane.program.steps):
+                start = time.perf_counter_ns()
+                step()
+                repeat[i] = time.perf_counter_ns() - start
+        medians = np.sort(times, axis=0)[repeats // 2]
+        return [StepTime(s.node, s.kind, int(ns)) for s, ns in zip(self.plan.steps, medians, strict=True)]
 
     @cached_property
     def _keeping_plan(self) -> Plan:
-        return make_plan(self.graph, self.types, self._prepared, keep=True)
+        """The plan that computes every node for itself and keeps all values."""
+        return plan_run(self.graph, self.types, self.level, keep=True, packed=self._packed)
 
     def _batch(self, inputs: Mapping[str, Array]) -> int:
         for name, kind in self.graph.inputs.items():
@@ -112,22 +132,29 @@ class Engine:
         kind = self.types[name]
         return np.empty(kind.at_batch(batch), kind.dtype.dtype)
 
-    def _run_images(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], images: Sequence[int]) -> None:
-        lane = self._lanes.get()
-        try:
+    def _run_images(
+        self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], images: Sequence[int], run: Callable[[Program], None]
+    ) -> None:
+        if not images:
+            return
+        with self._crew.lane() as lane:
             for image in images:
                 lane.load(inputs, image, self.types)
-                lane.compute()
+                run(lane.program)
                 for name, array in outputs.items():
                     image_of(array, self.types[name], image)[...] = lane.values[name]
-        finally:
-            self._lanes.put(lane)
 
 
 class Lane:
-    """An arena with all steps bound to it: what one thread needs to compute one image."""
+    """An arena with all steps bound to it: what it takes to compute one image at a time.
 
-    def __init__(self, plan: Plan, graph: Graph) -> None:
+    Args:
+        plan: the steps and the arena's layout.
+        graph: the graph that was planned.
+        threads: how many threads may compute an image together.
+    """
+
+    def __init__(self, plan: Plan, graph: Graph, threads: int) -> None:
         self._arena = aligned_empty((plan.arena_bytes,), np.uint8)
 
         def resolve(source: Source) -> Array:
@@ -135,7 +162,7 @@ class Lane:
 
         self.values = {name: resolve(source) for name, source in plan.values.items()}
         self.inputs = {name: self.values[name] for name in graph.inputs}
-        self.steps = [
+        steps = [
             step.bind(
                 [resolve(s) for s in step.inputs],
                 [resolve(s) for s in step.outputs],
@@ -143,16 +170,52 @@ class Lane:
             )
             for step in plan.steps
         ]
+        self.program = Program(steps, threads)
 
     def load(self, inputs: Mapping[str, Array], image: int, types: Mapping[str, TensorType]) -> None:
         """Copy one image of the inputs into the arena."""
         for name, array in self.inputs.items():
             array[...] = image_of(inputs[name], types[name], image)
 
-    def compute(self) -> None:
-        """Run all steps."""
-        for step in self.steps:
-            step()
+
+class _Crew:
+    """The lanes and helping threads of one process; a fork leaves them behind."""
+
+    def __init__(self, plan: Plan, graph: Graph, threads: int) -> None:
+        self.process = os.getpid()
+        self._lanes: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        for _ in range(threads):
+            self._lanes.put(Lane(plan, graph, threads))
+        self._helping = threads - 1
+        self._helpers = ThreadPoolExecutor(threads - 1, "intvit") if threads > 1 else None
+
+    @contextmanager
+    def lane(self) -> Iterator[Lane]:
+        """Lend a lane, as soon as one is free."""
+        lane = self._lanes.get()
+        try:
+            yield lane
+        finally:
+            self._lanes.put(lane)
+
+    def share(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Do all jobs, the first in this thread."""
+        started = [self._helpers.submit(job) for job in jobs[1:]] if self._helpers else []
+        for job in jobs[:1]:
+            job()
+        for future in started:
+            future.result()
+
+    def run_together(self, program: Program) -> None:
+        """Run a program with the help of every thread that is free."""
+        if self._helpers is None:
+            return program.run_alone()
+        program.reset()
+        helpers = [self._helpers.submit(program.run_together) for _ in range(self._helping)]
+        program.run_together()
+        for helper in helpers:
+            if not helper.cancel():
+                helper.result()
 
 
 def image_of(array: Array, kind: TensorType, image: int) -> Array:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.ir import Graph, Node, Operand, TensorType
+from intvit.ir import Graph, Node, Operand, TensorType, infer_types
 from intvit.kernels.jit import Step
 from intvit.kernels.simd import Level
+from intvit.ops.concat import Concat
 from intvit.ops.expand import Expand
 from intvit.runtime.arena import Buffer, aligned_copy, place
-from intvit.runtime.bind import BINDERS, prepare
+from intvit.runtime.bind import computes, prepare
+from intvit.runtime.fuse import Group, group_nodes, single
+from intvit.runtime.movement import bind_copy
 from intvit.runtime.prepared import Context, Prepared
+from intvit.runtime.rows import split_rows
 
 Array = NDArray[Any]
 Binder = Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], Step]
@@ -37,15 +41,19 @@ class View:
         return np.ndarray(self.shape, self.dtype, arena.data, offsets[self.buffer] + self.offset, self.strides)
 
 
+COPY = "copy"
+"""The kind of the steps that only move data."""
+
 Source = View | Array
 """Where a value lies: in the arena, or in a constant of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """One kernel call without its memory."""
+    """One kernel call without its memory: the node it computes, and the kind of its operator."""
 
     node: str
+    kind: str
     bind: Binder
     inputs: tuple[Source, ...]
     outputs: tuple[View, ...]
@@ -54,38 +62,82 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps in order, where the graph's values lie, and the arena's layout."""
+    """Steps in order, where the graph's values lie, the arena's layout, and the bytes of packed constants."""
 
     steps: tuple[PlannedStep, ...]
     values: Mapping[str, Source]
     offsets: tuple[int, ...]
     arena_bytes: int
+    packed_bytes: int
 
 
-def prepare_nodes(graph: Graph, types: Mapping[str, TensorType], level: Level) -> dict[str, Prepared]:
-    """Pack the constants of every node that computes; keyed by node name."""
-    operands = {name: Operand(kind, kind.dtype.interval, graph.constants.get(name)) for name, kind in types.items()}
-    return {
-        node.name: prepare(
-            node, Context([operands[name] for name in node.inputs], [types[name] for name in node.outputs], level)
-        )
-        for node in graph.nodes
-        if type(node.op) in BINDERS
-    }
-
-
-def make_plan(graph: Graph, types: Mapping[str, TensorType], prepared: Mapping[str, Prepared], *, keep: bool) -> Plan:
-    """Plan a run of the whole graph.
+def plan_run(
+    graph: Graph,
+    types: Mapping[str, TensorType],
+    level: Level,
+    *,
+    slots: int = 1,
+    keep: bool = False,
+    packed: dict[Any, Any] | None = None,
+) -> Plan:
+    """Pack the constants of a graph and plan its run at batch 1.
 
     Args:
         graph: a sound graph.
         types: the type of every value.
-        prepared: what `prepare_nodes` returned.
-        keep: whether every value must still be there at the end, so that no memory is used twice.
+        level: the SIMD level.
+        slots: how many parts of a step may run at the same time, each with scratch of its own.
+        keep: whether every value must still be there at the end: then no nodes are fused and no memory is used twice.
+        packed: packed weights that other plans of the graph have made; new ones are entered.
     """
-    planner = _Planner(graph, types, prepared)
-    for node in graph.nodes:
-        planner.add_node(node)
+    if not keep:
+        graph = split_rows(graph, types)
+        types = infer_types(graph)
+    groups = [single(node) for node in graph.nodes] if keep else group_nodes(graph, types)
+    prepared = prepare_groups(groups, graph.constants, types, level, {} if packed is None else packed)
+    return make_plan(graph, groups, types, prepared, slots=slots, keep=keep)
+
+
+def prepare_groups(
+    groups: Sequence[Group],
+    constants: Mapping[str, Array],
+    types: Mapping[str, TensorType],
+    level: Level,
+    packed: dict[Any, Any],
+) -> dict[str, Prepared]:
+    """Pack the constants of every group that computes; keyed by the group's name.
+
+    Args:
+        groups: the nodes to compute.
+        constants: the graph's.
+        types: the type of every value.
+        level: the SIMD level.
+        packed: packed weights that other plans of the graph have made; new ones are entered.
+    """
+    operands = {name: Operand(kind, kind.dtype.interval, constants.get(name)) for name, kind in types.items()}
+
+    def context(node: Node) -> Context:
+        inputs, outputs = [operands[name] for name in node.inputs], [types[name] for name in node.outputs]
+        return Context(inputs, outputs, level, node.inputs, node.outputs, packed)
+
+    return {group.name: prepare(group, [context(node) for node in group.nodes]) for group in groups if computes(group)}
+
+
+def make_plan(
+    graph: Graph,
+    groups: Sequence[Group],
+    types: Mapping[str, TensorType],
+    prepared: Mapping[str, Prepared],
+    *,
+    slots: int,
+    keep: bool,
+) -> Plan:
+    """Plan a run of groups, in executable order, prepared by `prepare_groups`; the rest as in `plan_run`."""
+    planner = _Planner(graph, types, prepared, slots)
+    if not keep:
+        planner.destine(groups)
+    for group in groups:
+        planner.add_group(group)
     end = len(planner.steps)
     for name in graph.outputs:
         planner.touch(planner.values[name], end)
@@ -94,7 +146,8 @@ def make_plan(graph: Graph, types: Mapping[str, TensorType], prepared: Mapping[s
             buffer.first, buffer.last = -1, end
     offsets, arena_bytes = place(planner.buffers)
     values = {name: planner.source(value) for name, value in planner.values.items()}
-    return Plan(tuple(planner.steps), values, tuple(offsets), arena_bytes)
+    constants = {array.ctypes.data: array.nbytes for each in prepared.values() for array in each.constants}
+    return Plan(tuple(planner.steps), values, tuple(offsets), arena_bytes, sum(constants.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +159,32 @@ class _Value:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, types: Mapping[str, TensorType], prepared: Mapping[str, Prepared]) -> None:
+    def __init__(self, graph: Graph, types: Mapping[str, TensorType], prepared: Mapping[str, Prepared], slots: int) -> None:
         self._types = types
+        self._slots = slots
         self._prepared = prepared
         self._shadows: list[Array] = []
+        self._destinations: dict[str, tuple[Group, int]] = {}
         self.buffers: list[Buffer] = []
         self.steps: list[PlannedStep] = []
         self.values = {name: _Value(array, None) for name, array in graph.constants.items()}
         for name, kind in graph.inputs.items():
             self.values[name] = self._new(kind.shape, kind.dtype.dtype)
 
-    def add_node(self, node: Node) -> None:
-        """Add the steps of one node, or none where its output is only another view of its input."""
-        inputs = [self.values[name] for name in node.inputs]
-        if prepared := self._prepared.get(node.name):
-            outputs = [self._new(self._types[name].shape, self._types[name].dtype.dtype) for name in node.outputs]
-            self._add_kernel(node.name, prepared, inputs, outputs)
+    def add_group(self, group: Group) -> None:
+        """Add the steps of one group, or none where its output is only another view of its input."""
+        inputs = [self.values[name] for name in group.inputs]
+        node = group.nodes[0]
+        if prepared := self._prepared.get(group.name):
+            outputs = [self._output(name) for name in group.outputs]
+            self._add_kernel(group, prepared, inputs, outputs)
         elif isinstance(node.op, Expand):
             outputs = inputs[:1]
+        elif isinstance(node.op, Concat):
+            outputs = [self._join(group, inputs)]
         else:
-            outputs = [self._move(node, inputs[0])]
-        self.values.update(zip(node.outputs, outputs, strict=True))
+            outputs = [self._move(group, inputs[0])]
+        self.values.update(zip(group.outputs, outputs, strict=True))
 
     def source(self, value: _Value) -> Source:
         """Return where a value lies."""
@@ -151,45 +209,77 @@ class _Planner:
         self.buffers.append(Buffer(size, first, first))
         return _Value(shadow.view(dtype).reshape(shape), len(self.buffers) - 1)
 
-    def _add_kernel(self, name: str, prepared: Prepared, inputs: list[_Value], outputs: list[_Value]) -> None:
+    def _add_kernel(self, group: Group, prepared: Prepared, inputs: list[_Value], outputs: list[_Value]) -> None:
         used = [inputs[i] for i in prepared.uses]
         views = prepared.arrange(*(value.array for value in used))
         placed = [
-            self._accepted(name, prepared, i, _Value(view, value.buffer))
+            self._accepted(group, prepared, i, _Value(view, value.buffer))
             for i, (view, value) in enumerate(zip(views, used, strict=True))
         ]
-        scratch = [self._new(shape, dtype) for shape, dtype in prepared.scratch]
-        self._add_step(name, prepared.bind, placed, outputs, scratch)
+        scratch = [self._new((self._slots, *shape), dtype) for shape, dtype in prepared.scratch]
+        self._add_step(group, prepared.bind, placed, outputs, scratch)
 
-    def _accepted(self, name: str, prepared: Prepared, index: int, view: _Value) -> _Value:
+    def _accepted(self, group: Group, prepared: Prepared, index: int, view: _Value) -> _Value:
         """Return `view` if the kernel takes it as it lies, else a contiguous copy of it."""
         if view.buffer is None:
             return _Value(aligned_copy(view.array), None)
         if prepared.accepts(index, view.array):
             return view
         copy = self._new(view.array.shape, view.array.dtype)
-        self._add_step(f"{name}.copy", _bind_copy, [view], [copy])
+        self._add_step(group, bind_copy, [view], [copy])
         return copy
 
-    def _move(self, node: Node, x: _Value) -> _Value:
+    def destine(self, groups: Sequence[Group]) -> None:
+        """Note which values kernels can write right where a concatenation wants them."""
+        made = {name for group in groups if group.name in self._prepared for name in group.outputs}
+        reads = Counter(name for group in groups for name in group.inputs)
+        for group in groups:
+            if isinstance(group.nodes[0].op, Concat):
+                for part, name in enumerate(group.inputs):
+                    if name in made and reads[name] == 1:
+                        self._destinations[name] = group, part
+
+    def _output(self, name: str) -> _Value:
+        """Return where a kernel writes a value: its part of a concatenation, if that is contiguous, or a new buffer."""
+        if name in self._destinations:
+            group, part = self._destinations[name]
+            place = self._parts(group)[part]
+            if place.array.flags.c_contiguous:
+                return place
+        return self._new(self._types[name].shape, self._types[name].dtype.dtype)
+
+    def _parts(self, group: Group) -> list[_Value]:
+        """Return the parts of a concatenation's output, which exists from the first time on that they are asked for."""
+        (output,), op = group.outputs, group.nodes[0].op
+        assert isinstance(op, Concat)
+        if output not in self.values:
+            self.values[output] = self._new(self._types[output].shape, self._types[output].dtype.dtype)
+        joined, split = self.values[output], self._types[group.inputs[0]].shape[op.axis]
+        return [_Value(part, joined.buffer) for part in np.split(joined.array, [split], op.axis)]
+
+    def _join(self, group: Group, inputs: list[_Value]) -> _Value:
+        """Return a value with the inputs one behind the other; those that were not written there are copied."""
+        for part, x in zip(self._parts(group), inputs, strict=True):
+            if not np.may_share_memory(part.array, x.array):
+                self._add_step(group, bind_copy, [x], [part])
+        return self.values[group.outputs[0]]
+
+    def _move(self, group: Group, x: _Value) -> _Value:
         """Return the output of an operator that only moves data: a view of `x`, or else a copy."""
-        (moved,) = node.op.reference(x.array)
+        (moved,) = group.nodes[0].op.reference(x.array)
         if x.buffer is None or np.may_share_memory(moved, x.array):
             return _Value(moved, x.buffer)
         copy = self._new(moved.shape, moved.dtype)
-        self._add_step(node.name, _bind_copy, [x], [_Value(copy.array.reshape(x.array.shape), copy.buffer)])
+        self._add_step(group, bind_copy, [x], [_Value(copy.array.reshape(x.array.shape), copy.buffer)])
         return copy
 
     def _add_step(
-        self, name: str, bind: Binder, inputs: list[_Value], outputs: list[_Value], scratch: Sequence[_Value] = ()
+        self, group: Group, bind: Binder, inputs: list[_Value], outputs: list[_Value], scratch: Sequence[_Value] = ()
     ) -> None:
         for value in (*inputs, *outputs, *scratch):
             self.touch(value, len(self.steps))
+        kind = COPY if bind is bind_copy else group.kind
         sources = tuple(self.source(value) for value in inputs)
         places = [self.source(value) for value in (*outputs, *scratch)]
         views = tuple(view for view in places if isinstance(view, View))
-        self.steps.append(PlannedStep(name, bind, sources, views[: len(outputs)], views[len(outputs) :]))
-
-
-def _bind_copy(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
-    return partial(np.copyto, outputs[0], inputs[0])
+        self.steps.append(PlannedStep(group.name, kind, bind, sources, views[: len(outputs)], views[len(outputs) :]))

@@ -38,7 +38,7 @@ class Prepared:
         scratch: shapes and types of the scratch arrays.
         arrange: turns those inputs into the views that the kernel wants (broadcast, transposed).
         accepts: whether the kernel takes such a view as it lies; if not, it is copied first.
-        packed_bytes: bytes of packed constants.
+        constants: the packed constants that it keeps; several nodes may share them.
     """
 
     uses: tuple[int, ...]
@@ -46,16 +46,22 @@ class Prepared:
     scratch: tuple[Scratch, ...] = ()
     arrange: Callable[..., tuple[Array, ...]] = _unchanged
     accepts: Callable[[int, Array], bool] = _is_contiguous
-    packed_bytes: int = 0
+    constants: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a binder knows of a node: its inputs' types and constant values, its output types and the SIMD level."""
+    """What a binder knows of a node: its inputs' types and constant values, its output types and the SIMD level.
+
+    `reads` and `makes` are the names of the inputs and outputs; `packed` keeps constants that several nodes need packed alike.
+    """
 
     inputs: Sequence[Operand]
     outputs: Sequence[TensorType]
     level: Level
+    reads: Sequence[str]
+    makes: Sequence[str]
+    packed: dict[Any, Any]
 
     def constant(self, index: int) -> Array:
         """Return a private, aligned copy of a constant input.

@@ -1,7 +1,10 @@
 """The engine on a whole random ViT: bits, batches, threads, memory."""
 
+import multiprocessing
+import os
 import threading
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -35,8 +38,8 @@ def test_every_value_equals_the_reference(level):
         assert np.unique(array).size > 3, f"{name} is too uniform to tell anything"
 
 
-@pytest.mark.parametrize("batch", [1, 2, 3])
-@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("batch", [1, 2, 3, 8, 17])
+@pytest.mark.parametrize("threads", [1, 2, 3, 5, 8])
 def test_batches_and_threads(batch, threads, level):
     inputs = pixels(batch, batch)
     got = Engine(GRAPH, TYPES, threads=threads, level=level).run(inputs)
@@ -82,23 +85,72 @@ def test_concurrent_runs():
     assert not faults
 
 
+def in_a_fork(engine, inputs, want, answers):
+    answers.put(all(np.array_equal(engine.run(inputs)[LOGITS], want) for _ in range(3)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system can't fork")
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_engine_works_after_a_fork(batch):
+    """Its helping threads stay behind in the parent, even if a run is under way there."""
+    engine, inputs = Engine(GRAPH, TYPES, threads=2), pixels(batch)
+    want = engine.run(inputs)[LOGITS]
+    stop = threading.Event()
+    busy = threading.Thread(target=lambda: [engine.run(inputs) for _ in iter(stop.is_set, True)])
+    busy.start()
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        children = [context.Process(target=in_a_fork, args=(engine, inputs, want, answers)) for _ in range(3)]
+        for child in children:
+            child.start()
+    for child in children:
+        child.join(60)
+    stop.set()
+    busy.join()
+    assert [child.exitcode for child in children] == [0, 0, 0]
+    assert all(answers.get() for _ in children)
+
+
+def in_a_new_process(answers):
+    answers.put(Engine(GRAPH, threads=2).run(pixels(3))[LOGITS])
+
+
+def test_a_spawned_process_gives_the_same_bits():
+    context = multiprocessing.get_context("spawn")
+    answers = context.SimpleQueue()
+    child = context.Process(target=in_a_new_process, args=(answers,))
+    child.start()
+    np.testing.assert_array_equal(answers.get(), walk(GRAPH, pixels(3))[LOGITS])
+    child.join(60)
+
+
+def test_a_profile_names_every_step():
+    engine = Engine(GRAPH)
+    steps = engine.profile(pixels(1), repeats=3)
+    assert [(step.node, step.kind) for step in steps] == [(step.node, step.kind) for step in engine.plan.steps]
+    assert {"LayerNorm", "Linear", "Linear+GeluPolynomial", "Linear+Add"} <= {step.kind for step in steps}
+    assert all(step.nanoseconds > 0 for step in steps)
+
+
 def test_nothing_is_allocated_or_compiled_while_running():
     engine, inputs = Engine(GRAPH, threads=1), pixels(1)
     engine.run(inputs)
-    compiled = {name: len(kernel.dispatcher.signatures) for name, kernel in KERNELS.items()}
-    lane = engine._lanes.get()
-    tracemalloc.start()
-    try:
-        lane.compute()
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(50):
-            lane.compute()
-        current, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    compiled = {name: set(kernel.signatures) for name, kernel in KERNELS.items()}
+    with engine._crew.lane() as lane:
+        tracemalloc.start()
+        try:
+            lane.program.run_alone()
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(50):
+                lane.program.run_alone()
+            current, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
     assert current - before < 1024
     assert peak - before < 4096
-    assert compiled == {name: len(kernel.dispatcher.signatures) for name, kernel in KERNELS.items()}
+    assert compiled == {name: kernel.signatures for name, kernel in KERNELS.items()}
 
 
 def test_sizes_and_errors():

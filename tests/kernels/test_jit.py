@@ -1,5 +1,6 @@
 """How kernels are compiled: without floats, in a private cache, at a chosen SIMD level."""
 
+import ctypes
 import os
 import re
 import stat
@@ -12,7 +13,7 @@ from numba.core import config
 from vit import make_vit
 
 from intvit.errors import UsageError
-from intvit.kernels import cache, simd
+from intvit.kernels import cache, native, simd
 from intvit.kernels.jit import KERNELS, Kernel
 from intvit.runtime.engine import Engine
 
@@ -29,21 +30,21 @@ def bind_all():
         Engine(make_vit(depth=1), level=level)
     flat = {kind: np.zeros(4, kind) for kind in (np.uint8, np.int8, np.int16, np.int32)}
     rows = {kind: array.reshape(1, 4) for kind, array in flat.items()}
-    KERNELS["mean"].bind(rows[np.int16], 1, 2, 0, 0, 1, flat[np.int32], flat[np.int16])
+    KERNELS["mean"].bind(rows[np.int16], 1, 2, 0, 0, 1, rows[np.int32], flat[np.int16])
     KERNELS["requantize"].bind(rows[np.int32], rows[np.int32], 0, 2, 0, 0, 1, rows[np.int8])
     KERNELS["softmax_table"].bind(
-        rows[np.int32], flat[np.int32], 2, flat[np.uint8], flat[np.int32], rows[np.uint8], flat[np.int32]
+        rows[np.int32], flat[np.int32], 2, flat[np.uint8], rows[np.int32], rows[np.uint8], flat[np.int32]
     )
     KERNELS["linear_wide"].bind(
-        rows[np.int16], rows[np.int8], flat[np.int32], flat[np.int32], 2, 0, 0, 1, flat[np.int32], rows[np.int8]
+        rows[np.int16], rows[np.int8], flat[np.int32], flat[np.int32], 2, 0, 0, 1, rows[np.int32], rows[np.int8]
     )
-    KERNELS["gelu_table"].bind(rows[np.int16], flat[np.int32], flat[np.int16], 0, 0, 2, 0, 0, 1, flat[np.int32], rows[np.int8])
+    KERNELS["gelu_table"].bind(rows[np.int16], flat[np.int32], flat[np.int16], 0, 0, 2, 0, 0, 1, rows[np.int32], rows[np.int8])
 
 
 def test_no_kernel_has_floats():
     bind_all()
     for name, kernel in KERNELS.items():
-        assert kernel.dispatcher.signatures, f"{name} was never compiled"
+        assert kernel.signatures, f"{name} was never compiled"
         assert not float_lines(kernel), name
 
 
@@ -56,12 +57,54 @@ def test_a_float_would_be_seen():
     assert float_lines(kernel)
 
 
-def test_the_gil_is_released_and_numba_settings_are_left_alone():
+def test_a_kernel_that_needs_the_runtime_is_refused(fresh_cache):
+    def allocate(x):
+        x[:] = np.empty(len(x), x.dtype)
+
+    with pytest.raises(RuntimeError, match="allocate-.* calls NRT_"):
+        Kernel(allocate).bind(np.zeros(1, np.int32))
+
+
+def test_scratch_has_one_slot_for_each_part_that_runs_at_the_same_time():
+    def mark(own, y, part, parts):
+        own[0] += part + 1
+        y[part] = parts
+
+    own, y = np.zeros((2, 3), np.int32), np.zeros(4, np.int32)
+    step = Kernel(mark, scratch=("own",)).bind(own, y, grains=4)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(step.entry)
+    call(step.words.ctypes.data, 1, 3, 4)
+    assert step.grains == 4
+    assert own.tolist() == [[0, 0, 0], [4, 0, 0]]
+    assert y.tolist() == [0, 0, 0, 4]
+
+
+def test_settings_of_numba_are_left_alone():
     before = config.CACHE_DIR
-    kernel = Kernel(lambda x: None)
+    Kernel(lambda x: None).bind(np.zeros(1, np.int32))
     assert before == config.CACHE_DIR
-    assert all(k.dispatcher.targetoptions["nogil"] for k in (kernel, *KERNELS.values()))
-    assert not any(k.dispatcher.targetoptions.get("fastmath") for k in KERNELS.values())
+
+
+def test_a_damaged_cache_file_is_compiled_again(fresh_cache):
+    def fill(x):
+        x[:] = 7
+
+    Kernel(fill).bind(np.zeros(1, np.int64))
+    (file,) = cache.cache_folder().glob("fill-*.o")
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-1], whole[:40] + bytes([whole[40] ^ 1]) + whole[41:]):
+        file.write_bytes(damaged)
+        native._entries.clear()
+        told = []
+        native.on_compile.append(told.append)
+        x = np.zeros(3, np.int64)
+        try:
+            Kernel(fill).bind(x)()
+        finally:
+            native.on_compile.remove(told.append)
+        assert told == ["fill"]
+        assert x.tolist() == [7, 7, 7]
+        assert file.read_bytes() == whole
 
 
 @pytest.fixture
@@ -119,13 +162,12 @@ def test_an_unsupported_level_is_an_error(monkeypatch):
 
 def test_a_second_process_compiles_nothing():
     """After this process has filled the cache, another one loads every kernel from it."""
-    make = "from vit import make_vit; from intvit.runtime.engine import Engine; Engine(make_vit(depth=1))"
-    misses = "sum(sum(k.dispatcher.stats.cache_misses.values()) for k in KERNELS.values())"
-    count = f"from intvit.kernels.jit import KERNELS; print({misses})"
+    script = (
+        "from intvit.kernels import native; told = []; native.on_compile.append(told.append);"
+        "from vit import make_vit; from intvit.runtime.engine import Engine; Engine(make_vit(depth=1)); print(told)"
+    )
     Engine(make_vit(depth=1))
     folder = os.path.dirname(__file__)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([folder, *sys.path])}
-    done = subprocess.run(
-        [sys.executable, "-c", f"{make}; {count}"], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.split() == ["0"]
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]"]

@@ -1,0 +1,187 @@
+"""From a kernel to machine code: one native entry for each combination of argument types, kept on disk between runs.
+
+An entry is `void entry(int64 *words, int64 slot, int64 part, int64 parts)`. It unpacks the words into the kernel's arguments
+and calls it, so that all kernels can be called alike, from native code and without Python.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import compiler, registry
+from numba.core.compiler_lock import global_compiler_lock
+from numba.np.arrayobj import make_array, populate_array
+
+from intvit.files import write_atomically
+from intvit.kernels.cache import cache_folder
+
+Function = Callable[..., Any]
+
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "_nrt": False}
+"""Without `_nrt`, arrays are not reference-counted: kernels never allocate, and their callers keep the memory alive."""
+LIBRARY = frozenset({"memcpy", "memset", "memmove", "sched_yield"})
+"""The functions of the C library that machine code may call."""
+
+on_compile: list[Callable[[str], None]] = []
+"""Who wants to be told the name of each kernel that is about to be compiled."""
+
+_WORD = ir.IntType(64)
+_DIGEST_BYTES = 32
+_lock = threading.RLock()
+_entries: dict[Source, int] = {}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A kernel and the types to compile it for.
+
+    Attributes:
+        function: the kernel, a function without globals that change.
+        arguments: the Numba types of its arguments, without `part` and `parts`.
+        scratch: which arguments lie in one slot a thread.
+        can_split: whether it takes `part` and `parts`.
+    """
+
+    function: Function
+    arguments: tuple[types.Type, ...]
+    scratch: tuple[bool, ...]
+    can_split: bool
+
+    @functools.cached_property
+    def symbol(self) -> str:
+        """The entry's name in object code and, with `.o` behind it, in the cache."""
+        digest = hashlib.sha256("\0".join(str(kind) for kind in self.arguments).encode()).hexdigest()
+        return f"{self.function.__name__}-{digest[:24]}"
+
+
+def load_entry(source: Source) -> int:
+    """Return the address of a kernel's entry, compiled or loaded from the cache on first use."""
+    with _lock:
+        if source not in _entries:
+            _entries[source] = _load(source.symbol, _cached(source.symbol) or _compiled(source))
+        return _entries[source]
+
+
+def is_cached(source: Source) -> bool:
+    """Whether the machine code of a kernel is on disk."""
+    return _cached(source.symbol) is not None
+
+
+def _cached(symbol: str) -> bytes | None:
+    """Return object code from the cache, or None if it isn't there or is damaged."""
+    folder = cache_folder()
+    if folder is None or not (file := _file(folder, symbol)).is_file():
+        return None
+    content = file.read_bytes()
+    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _file(folder: Path, symbol: str) -> Path:
+    return folder / f"{symbol}.o"
+
+
+def _compiled(source: Source) -> bytes:
+    """Return the object code of an entry, and keep it in the cache."""
+    for listener in on_compile:
+        listener(source.function.__name__)
+    code = _compile(source)
+    if folder := cache_folder():
+        write_atomically(_file(folder, source.symbol), hashlib.sha256(code).digest() + code)
+    return code
+
+
+@global_compiler_lock  # type: ignore[untyped-decorator]
+def _compile(source: Source) -> bytes:
+    target = registry.cpu_target
+    flags: Any = compiler.Flags()
+    flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
+    flags.error_model, flags.nrt = OPTIONS["error_model"], OPTIONS["_nrt"]
+    context = target.target_context
+    arguments = (*source.arguments, *(types.int64,) * (2 * source.can_split))
+    typing_context = target.typing_context
+    typing_context.refresh()
+    context.refresh()
+    made = compiler.compile_extra(  # type: ignore[no-untyped-call]
+        typing_context, context, source.function, arguments, types.void, flags, {}
+    )
+    library = context.codegen().create_library(source.symbol)
+    library.enable_object_caching()
+    module = library.create_ir_module(source.symbol)
+    _emit_entry(context, module, source, made.fndesc)
+    library.add_ir_module(module)
+    library.add_linking_library(made.library)
+    library.finalize()
+    _require_self_contained(source.symbol, library.get_llvm_str())
+    code: bytes = library.serialize_using_object_code()[2][0]
+    return code
+
+
+def _emit_entry(context: Any, module: Any, source: Source, callee: Any) -> None:
+    """Emit the function that turns words into arguments and calls the kernel."""
+    kind = ir.FunctionType(ir.VoidType(), [_WORD.as_pointer(), _WORD, _WORD, _WORD])
+    entry = ir.Function(module, kind, source.symbol)
+    builder = ir.IRBuilder(entry.append_basic_block("entry"))
+    words, slot, part, parts = entry.args
+    at = (builder.load(builder.gep(words, [_WORD(i)])) for i in range(1 << 16))
+    values = [
+        _emit_argument(context, builder, argument, slot if in_slot else None, at)
+        for argument, in_slot in zip(source.arguments, source.scratch, strict=True)
+    ]
+    share = [part, parts] if source.can_split else []
+    function_type = context.call_conv.get_function_type(callee.restype, callee.argtypes)
+    function = ir.Function(module, function_type, callee.llvm_func_name)
+    context.call_conv.call_function(builder, function, callee.restype, callee.argtypes, [*values, *share])
+    builder.ret_void()
+
+
+def _emit_argument(context: Any, builder: Any, kind: types.Type, slot: Any, words: Iterator[Any]) -> Any:
+    """Emit the value of one argument from the next words, as `intvit.kernels.jit` writes them."""
+    if kind == types.int64:
+        return next(words)
+    if not isinstance(kind, types.Array):
+        return context.get_dummy_value()
+    address, slot_stride = next(words), next(words)
+    if slot is not None:
+        address = builder.add(address, builder.mul(slot, slot_stride))
+    array = make_array(kind)(context, builder)  # type: ignore[no-untyped-call]
+    shape, strides = [[next(words) for _ in range(kind.ndim)] for _ in range(2)]
+    size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    data = builder.inttoptr(address, array.data.type)
+    populate_array(  # type: ignore[no-untyped-call]
+        array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None
+    )
+    return array._getvalue()
+
+
+def _require_self_contained(symbol: str, llvm_ir: str) -> None:
+    """Raise RuntimeError if machine code needs Numba's runtime: it raises, allocates or uses Python."""
+    module = binding.parse_assembly(llvm_ir)
+    outside = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
+    if outside - LIBRARY:
+        raise RuntimeError(f"kernel {symbol} calls {', '.join(sorted(outside - LIBRARY))}")
+
+
+@functools.cache
+def _linker() -> Any:
+    """Return LLVM's linker for object code, one for the process."""
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine()
+    return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
+
+
+def _load(symbol: str, code: bytes) -> int:
+    """Return the address of an entry after its object code has been linked into this process."""
+    _linker().add_object_file(binding.ObjectFileRef.from_data(code))
+    _linker().finalize_object()
+    address: int = _linker().get_function_address(symbol)
+    return address

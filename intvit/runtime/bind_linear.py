@@ -1,0 +1,143 @@
+"""How linear layers are bound to kernels, alone or with the GELU or the residual addition behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit import ops
+from intvit.kernels.jit import Argument, Step
+from intvit.kernels.linear import linear
+from intvit.kernels.linear_add import linear_add
+from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
+from intvit.kernels.linear_wide import linear_wide
+from intvit.kernels.simd import Level
+from intvit.kernels.tile import offset, pack, packed_type, padded_columns, padded_depth, tile_shape
+from intvit.runtime.arena import aligned_copy, aligned_empty
+from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
+
+Array = NDArray[Any]
+
+
+def sums_tile(level: Level) -> Scratch:
+    """Return the scratch that holds the sums of one tile."""
+    return tile_shape(level), np.int32
+
+
+@dataclass(frozen=True)
+class PackedLinear:
+    """The constants of a linear layer as the kernels want them."""
+
+    packed: Array
+    depth: int
+    bias: Array
+    multiplier: Array
+
+    @staticmethod
+    def of(at: Context) -> PackedLinear:
+        """Return the packed constants of a layer, shared with all layers that have the same."""
+        key = *at.reads[1:], at.inputs[0].type.dtype
+        if key not in at.packed:
+            at.packed[key] = PackedLinear.pack(at)
+        packed: PackedLinear = at.packed[key]
+        return packed
+
+    @staticmethod
+    def pack(at: Context) -> PackedLinear:
+        """Pack the weights, and fold what the kernels add to each code into the bias; columns are padded to whole panels."""
+        weight = at.inputs[1].constant
+        depth, columns = padded_depth(at.level, weight.shape[0]), padded_columns(at.level, weight.shape[1])
+        packed = aligned_empty((depth * columns,), packed_type(at.level))
+        pack(weight, at.level, packed)
+        added = offset(at.level, at.inputs[0].type.dtype.signed)
+        start = at.inputs[2].constant.astype(np.int64) - added * weight.sum(0, dtype=np.int64)
+        bias, multiplier = (
+            aligned_copy(np.pad(a, (0, columns - len(a))).astype(np.int32)) for a in (start, at.inputs[3].constant)
+        )
+        return PackedLinear(packed, depth, bias, multiplier)
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The memory that holds them."""
+        return self.packed, self.bias, self.multiplier
+
+    def arguments(self, at: Context, op: ops.Linear, x: Array) -> tuple[Argument, ...]:
+        """Return the first arguments of every kernel that multiplies."""
+        weights = self.packed, self.depth, self.bias, self.multiplier
+        return at.level, as_rows(x), *weights, op.shift, *output_range(op)
+
+
+def _grains(y: Array, level: Level) -> int:
+    """Return how many tiles a product has."""
+    height, width = tile_shape(level)
+    rows, columns = y.shape
+    return int(-(-rows // height) * -(-columns // width))
+
+
+def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
+    """Bind a linear layer."""
+    if at.inputs[0].type.dtype.bits > 8:
+        return _prepare_linear_wide(op, at)
+    weights = PackedLinear.of(at)
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        y = as_bits(as_rows(outputs[0]))
+        return linear.bind(*weights.arguments(at, op, inputs[0]), *scratch, y, grains=_grains(y, at.level))
+
+    codes = tile_shape(at.level), np.dtype(f"i{op.to.dtype.itemsize}")
+    return Prepared((0,), bind, (sums_tile(at.level), codes), constants=weights.arrays)
+
+
+def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
+    weight, bias, multiplier = (at.constant(i) for i in (1, 2, 3))
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        return linear_wide.bind(x, weight, bias, multiplier, op.shift, *output_range(op), scratch[0], y)
+
+    return Prepared((0,), bind, (((len(bias),), np.int32),), constants=(weight, bias, multiplier))
+
+
+def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
+    """Bind a linear layer and the GELU that alone reads it."""
+    (op, gelu), (at, gelu_at) = operators, contexts
+    weights, multiplier = PackedLinear.of(at), gelu_at.channels(1)
+    if isinstance(gelu, ops.GeluPolynomial):
+        kernel, constant = linear_gelu_polynomial, aligned_copy(np.array(gelu.coefficients, np.int32))
+        inner = [gelu.fraction_bits]
+    else:
+        kernel, constant = linear_gelu_table, gelu_at.constant(2)
+        inner = [gelu.fraction_bits, gelu.index_shift]
+    numbers = *inner, gelu.shift, *output_range(gelu)
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        y, (sums, codes, value) = as_bits(as_rows(outputs[0])), scratch
+        first = weights.arguments(at, op, inputs[0])
+        grains = _grains(y, at.level)
+        return kernel.bind(*first, sums, codes, multiplier, constant, *numbers, value, y, grains=grains)
+
+    shape = tile_shape(at.level)
+    scratch = ((shape, np.int32), (shape, np.int16), (shape[1:], np.int32))
+    return Prepared((0,), bind, scratch, constants=(*weights.arrays, multiplier, constant))
+
+
+def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
+    """Bind a linear layer and the residual addition that alone reads it."""
+    (op, add), (at, add_at) = operators, contexts
+    weights = PackedLinear.of(at)
+    multipliers = (
+        (add.multiplier_a, add.multiplier_b) if add_at.reads[0] != at.makes[0] else (add.multiplier_b, add.multiplier_a)
+    )
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        (x, residual), y = inputs, as_bits(as_rows(outputs[0]))
+        numbers = *multipliers, add.shift, *output_range(add)
+        first = weights.arguments(at, op, x)
+        return linear_add.bind(*first, *scratch, as_rows(residual), *numbers, y, grains=_grains(y, at.level))
+
+    codes = tile_shape(at.level), np.int16
+    return Prepared((0, 1), bind, (sums_tile(at.level), codes), constants=weights.arrays)
