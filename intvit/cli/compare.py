@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from intvit.cli.console import Console, decibels, percent, table
-from intvit.cli.inputs import announce_compiling, folder_pixels, import_float, positive
+from intvit.cli.inputs import folder_pixels, import_float, positive
 from intvit.cli.progress import StageProgress
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if canonical.source_sha256 != session.info.source_sha256:
         console.warn(f"{options.model} was made from another file than {options.float_model}")
     pixels: list[Any] = folder_pixels(options.images, options.limit, session.preprocess)
-    announce_compiling(console)
     with StageProgress(console) as progress:
         nodes = compare_nodes(session.model, canonical, pixels, progress)
     worst = next((node.node for node in worst_first(nodes)), None)

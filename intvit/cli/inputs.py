@@ -32,17 +32,7 @@ def open_session(model: str | IntegerModel, console: Console, threads: int = 1) 
     from intvit.runtime.session import Session
 
     loaded = load_model(model) if isinstance(model, str) else model
-    announce_compiling(console)
     return Session(loaded, threads=threads)
-
-
-def announce_compiling(console: Console) -> None:
-    """Say that the first run takes longer, if no kernel has been compiled on this machine yet."""
-    from intvit.kernels.cache import cache_folder
-
-    folder = cache_folder()
-    if folder is None or next(folder.rglob("*.nbi"), None) is None:
-        console.note("compiling kernels for this machine; this takes a while, but only once")
 
 
 def import_float(path: str) -> CanonicalModel:
@@ -56,7 +46,7 @@ def import_float(path: str) -> CanonicalModel:
     from intvit.extras import require_extra
 
     require_extra("quantize")
-    _refuse_integer_model(path)
+    refuse_integer_model(path)
     from intvit.importer import import_onnx
 
     return import_onnx(path)
@@ -80,7 +70,12 @@ def folder_pixels(folder: str, limit: int, preprocess: Preprocess) -> list[NDArr
     return [read_pixels(path, preprocess) for path in sample_evenly(list_images(folder), limit)]
 
 
-def _refuse_integer_model(path: str) -> None:
+def refuse_integer_model(path: str) -> None:
+    """Make sure that a file that is to be a float model isn't one of ours.
+
+    Raises:
+        UnsupportedModelError: it is.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 

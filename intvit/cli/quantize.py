@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intvit.cli.console import Console, decibels, size, table
-from intvit.cli.inputs import announce_compiling, image_size, import_float, positive
+from intvit.cli.inputs import image_size, import_float, positive
 from intvit.cli.progress import StageProgress
 from intvit.errors import UsageError
 
@@ -53,7 +53,6 @@ def run(options: argparse.Namespace, console: Console) -> int:
         pixels = _calibration(options, preprocess, progress)
         model = _convert(canonical, pixels, options.recipe, preprocess, labels, progress, warnings)
         model.save(options.output)
-        announce_compiling(console)
         nodes = _compare(model, canonical, pixels, progress)
     for text in warnings:
         console.warn(text)

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from intvit.cli.console import Console, table
-from intvit.cli.inputs import announce_compiling, folder_pixels, positive
+from intvit.cli.inputs import folder_pixels, positive
 from intvit.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def run(options: argparse.Namespace, console: Console) -> int:
     except CheckFailed as error:
         return _overflows(console, float_free, error)
     pixels = _pixels(options, subject)
-    announce_compiling(console)
     overflow = check_overflow(subject.model.graph)
     known_answer = check_known_answer(subject.model)
     agreement = check_agreement(subject, executors, pixels)

@@ -26,13 +26,13 @@ copy_bytes: Any = intrinsic(lambda typing, to, source, size: (types.void(*[types
 """Copy `size` bytes from one int64 address to another."""
 
 
-@kernel(strided=("x", "y"))
+@kernel()
 def copy(x: Array, y: Array, offsets: Array, rows: int, x_stride: int, y_stride: int, size: int, part: int, parts: int) -> None:
     """Copy blocks of rows of bytes from `x` to `y`.
 
     Args:
-        x: any array, read from its first element on.
-        y: any array, likewise.
+        x: u8, the first bytes of what is read.
+        y: u8, the first bytes of what is written.
         offsets: s64 [B, 2], where each block starts in x and in y, in bytes.
         rows: how many rows a block has, `x_stride` and `y_stride` bytes apart.
         size: bytes of a row.

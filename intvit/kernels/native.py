@@ -22,6 +22,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from intvit.files import write_atomically
 from intvit.kernels.cache import cache_folder
+from intvit.kernels.progress import tell_of_compiling
 
 Function = Callable[..., Any]
 
@@ -29,9 +30,6 @@ OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastma
 """Without `_nrt`, arrays are not reference-counted: kernels never allocate, and their callers keep the memory alive."""
 LIBRARY = frozenset({"memcpy", "memset", "memmove", "sched_yield"})
 """The functions of the C library that machine code may call."""
-
-on_compile: list[Callable[[str], None]] = []
-"""Who wants to be told the name of each kernel that is about to be compiled."""
 
 _WORD = ir.IntType(64)
 _DIGEST_BYTES = 32
@@ -91,9 +89,8 @@ def _file(folder: Path, symbol: str) -> Path:
 
 def _compiled(source: Source) -> bytes:
     """Return the object code of an entry, and keep it in the cache."""
-    for listener in on_compile:
-        listener(source.function.__name__)
-    code = _compile(source)
+    tell_of_compiling(source.function.__name__)
+    code: bytes = _compile(source)
     if folder := cache_folder():
         write_atomically(_file(folder, source.symbol), hashlib.sha256(code).digest() + code)
     return code
@@ -102,7 +99,7 @@ def _compiled(source: Source) -> bytes:
 @global_compiler_lock  # type: ignore[untyped-decorator]
 def _compile(source: Source) -> bytes:
     target = registry.cpu_target
-    flags: Any = compiler.Flags()
+    flags: Any = compiler.Flags()  # type: ignore[no-untyped-call]
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
     flags.error_model, flags.nrt = OPTIONS["error_model"], OPTIONS["_nrt"]
     context = target.target_context

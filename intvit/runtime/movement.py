@@ -21,7 +21,12 @@ def bind_copy(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Seque
     offsets = np.zeros((1, 2), np.int64)
     for length, *strides in outer:
         offsets = (offsets[:, None] + np.arange(length)[None, :, None] * strides).reshape(-1, 2)
-    return copy.bind(x, y, offsets, rows, x_stride, y_stride, size, grains=len(offsets))
+    return copy.bind(_first_byte(x), _first_byte(y), offsets, rows, x_stride, y_stride, size, grains=len(offsets))
+
+
+def _first_byte(array: Array) -> Array:
+    """Return the view of an array that starts where it does; u8 with one axis, whatever the array is."""
+    return array[(slice(1),) * array.ndim].reshape(1).view(np.uint8)
 
 
 def merged_axes(x: Array, y: Array) -> list[tuple[int, int, int]]:

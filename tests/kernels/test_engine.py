@@ -38,6 +38,18 @@ def test_every_value_equals_the_reference(level):
         assert np.unique(array).size > 3, f"{name} is too uniform to tell anything"
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("tables", [False, True])
+def test_every_choice_of_operators(tables, wide, level):
+    """Fused and alone: `run` fuses what it can, `run_all` computes every node for itself."""
+    graph, inputs = make_vit(seed=1, tables=tables, wide=wide), pixels(2)
+    want, engine = walk(graph, inputs), Engine(graph, level=level)
+    np.testing.assert_array_equal(engine.run(inputs)[graph.outputs[0]], want[graph.outputs[0]])
+    one = walk(graph, pixels(1))
+    for name, array in engine.run_all(pixels(1)).items():
+        np.testing.assert_array_equal(array, one[name], name)
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3, 8, 17])
 @pytest.mark.parametrize("threads", [1, 2, 3, 5, 8])
 def test_batches_and_threads(batch, threads, level):

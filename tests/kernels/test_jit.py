@@ -15,6 +15,7 @@ from vit import make_vit
 from intvit.errors import UsageError
 from intvit.kernels import cache, native, simd
 from intvit.kernels.jit import KERNELS, Kernel
+from intvit.kernels.progress import told_of_compiling
 from intvit.runtime.engine import Engine
 
 FLOATS = re.compile(r"\b(half|bfloat|float|double|fp128|x86_fp80)\b|\b(fadd|fsub|fmul|fdiv|frem|fcmp|[su]itofp|fpto[su]i)\b")
@@ -61,7 +62,7 @@ def test_a_kernel_that_needs_the_runtime_is_refused(fresh_cache):
     def allocate(x):
         x[:] = np.empty(len(x), x.dtype)
 
-    with pytest.raises(RuntimeError, match="allocate-.* calls NRT_"):
+    with pytest.raises(RuntimeError, match=r"allocate-.* calls NRT_"):
         Kernel(allocate).bind(np.zeros(1, np.int32))
 
 
@@ -96,12 +97,9 @@ def test_a_damaged_cache_file_is_compiled_again(fresh_cache):
         file.write_bytes(damaged)
         native._entries.clear()
         told = []
-        native.on_compile.append(told.append)
         x = np.zeros(3, np.int64)
-        try:
+        with told_of_compiling(told.append):
             Kernel(fill).bind(x)()
-        finally:
-            native.on_compile.remove(told.append)
         assert told == ["fill"]
         assert x.tolist() == [7, 7, 7]
         assert file.read_bytes() == whole
@@ -163,8 +161,9 @@ def test_an_unsupported_level_is_an_error(monkeypatch):
 def test_a_second_process_compiles_nothing():
     """After this process has filled the cache, another one loads every kernel from it."""
     script = (
-        "from intvit.kernels import native; told = []; native.on_compile.append(told.append);"
-        "from vit import make_vit; from intvit.runtime.engine import Engine; Engine(make_vit(depth=1)); print(told)"
+        "from vit import make_vit; from intvit.kernels.progress import told_of_compiling\n"
+        "from intvit.runtime.engine import Engine; told = []\n"
+        "with told_of_compiling(told.append): Engine(make_vit(depth=1))\nprint(told)"
     )
     Engine(make_vit(depth=1))
     folder = os.path.dirname(__file__)
