@@ -6,7 +6,10 @@ from importlib.util import find_spec
 
 from intvit.errors import UsageError
 
-EXTRAS: dict[str, tuple[str, ...]] = {"quantize": ("onnxruntime", "onnxscript", "onnx_ir"), "bench": ("psutil",)}
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "quantize": ("onnxruntime", "onnxscript", "onnx_ir"),
+    "bench": ("openvino", "nncf", "matplotlib"),
+}
 """The modules of each extra."""
 
 

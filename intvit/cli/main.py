@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import intvit
-from intvit.cli import compare, coverage, doctor, evaluate, inspect, quantize, run, verify
+from intvit.cli import bench, compare, coverage, doctor, evaluate, inspect, quantize, run, verify
+from intvit.cli.compiling import compiling_noted
 from intvit.cli.console import Console
 from intvit.errors import IntvitError, ResourceLimitError, UsageError
 
-COMMANDS = (quantize, run, evaluate, compare, verify, inspect, coverage, doctor)
+COMMANDS = (quantize, run, evaluate, compare, verify, bench, inspect, coverage, doctor)
 INTERNAL_ERROR = 6
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -63,7 +64,8 @@ def _run(arguments: Sequence[str], console: Console) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = lambda message, *_rest, **_named: console.warn(str(message))
         options = make_parser().parse_args(arguments)
-        status: int = options.run(options, console)
+        with compiling_noted(console):
+            status: int = options.run(options, console)
     console.flush()
     return status
 

@@ -1,25 +1,55 @@
-"""GeluPolynomial: the bump as `u w^4 q(w)`, all in int32."""
+"""GeluPolynomial: the bump as `u w^4 q(w)`, `u = |x|/4`, `w = 1 - u`, in lanes of 16 bits where they are enough."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
-from intvit.kernels.gelu import near, relu
-from intvit.kernels.integer import finish, share, shift_left
+from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
+from intvit.kernels.integer import finish_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
+from intvit.kernels.lanes import (
+    even,
+    first_fours,
+    halves,
+    join_fours,
+    last_fours,
+    narrow_fours,
+    odd,
+    pair_dot,
+    zip_high,
+    zip_low,
+)
+from intvit.kernels.simd import host_features
+from intvit.kernels.vector import cast, larger, load, product_high, smaller, store, vector
 
 Array = NDArray[Any]
 
-UNIT_BITS, COEFFICIENT_BITS = 15, 12
-"""Fraction bits of u and w, and of the coefficients, as in `intvit.ops.gelu_polynomial`."""
+COEFFICIENT_BITS = 12
+"""Fraction bits of the coefficients, as in `intvit.ops.gelu_polynomial`."""
+VALUE_BITS, TAIL = 15, 4
+"""Fraction bits of the value and the end of the bump, as in `intvit.ops.gelu`."""
+BLOCK = 16
+"""Rows of a block."""
+LANES = 64 if "avx512bw" in host_features() else 32
+"""16-bit lanes: two vectors, which keep each other's latencies covered."""
+HALF = LANES // 2
+
+
+def gelu_steps(coefficients: Sequence[int], fraction_bits: int) -> Array:
+    """Return what the kernel reads of q's coefficients, constant term first, for x with these fraction bits."""
+    w = np.arange(1, (1 << UNIT_BITS) + 1, dtype=np.int64)
+    steps = horner_steps(coefficients, w, range(1 << 15), 1)
+    return steps if fraction_bits else np.array(coefficients, np.int32)
 
 
 @kernel(scratch=("value",))
 def gelu_polynomial(
-    x: Array, multiplier: Array, coefficients: Array, fraction_bits: int,
+    x: Array, multiplier: Array, steps: Array, fraction_bits: int,
     shift: int, zero_point: int, low: int, high: int, value: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute GELU and requantize it.
@@ -27,36 +57,109 @@ def gelu_polynomial(
     Args:
         x: s16 [R, C].
         multiplier: s32 [C], non-negative.
-        coefficients: s32 [4], constant term first.
-        value: s32 [C], scratch.
-        y: [R, C].
+        steps: of `gelu_steps`, or the coefficients themselves, s32.
+        fraction_bits: of x.
+        shift, zero_point, low, high: of the output.
+        y: the codes.
     """
     start, stop = share(len(y), part, parts)
-    for r in range(start, stop):
-        gelu_polynomial_row(x[r], multiplier, coefficients, (fraction_bits, shift, zero_point, low, high), value, y[r])
+    numbers = (fraction_bits, shift, zero_point, low, high)
+    for r in range(start, stop, BLOCK):
+        end = min(r + BLOCK, stop)
+        gelu_polynomial_block(x[r:end], multiplier, steps, numbers, y[r:end])
 
 
 @device
-def gelu_polynomial_row(x: Array, multiplier: Array, coefficients: Array, numbers: Any, value: Array, y: Array) -> None:
-    """Compute as many elements as y has; `numbers` are fraction_bits, shift, zero_point, low and high."""
+def gelu_polynomial_block(x: Array, multiplier: Array, steps: Array, numbers: Any, y: Array) -> None:
+    """Compute rows that are in the first cache, all of a few columns before the next ones.
+
+    Args:
+        x, y: [R, C], contiguous in C.
+        multiplier, steps: as above.
+        numbers: fraction_bits, shift, zero_point, low, high.
+    """
+    constants = read_steps(steps)
+    for c in range(0, y.shape[1], LANES):
+        factors = read_factors(multiplier, c)
+        for r in range(len(y)):
+            store_codes(load(x[r], c, LANES, 0), factors, constants, numbers, y[r], c)
+
+
+@device
+def gelu_polynomial_row(x: Array, multiplier: Array, steps: Array, numbers: Any, value: Array, y: Array) -> None:
+    """Compute one row."""
+    constants = read_steps(steps)
+    for c in range(0, len(y), LANES):
+        store_codes(load(x, c, LANES, 0), read_factors(multiplier, c), constants, numbers, y, c)
+
+
+@device
+def read_factors(multiplier: Array, c: Scalar) -> tuple[Scalar, ...]:
+    """Return the multipliers from `c` on as s64: the even and the odd of the first fours, then of the last fours."""
+    m0, m1 = load(multiplier, c, HALF, 0), load(multiplier, c + HALF, HALF, 0)
+    m_first, m_last = first_fours(m0, m1), last_fours(m0, m1)
+    return even(m_first), odd(m_first), even(m_last), odd(m_last)
+
+
+@device
+def store_codes(x: Scalar, factors: tuple[Scalar, ...], steps: tuple[Scalar, ...], numbers: Any, y: Array, c: Scalar) -> None:
+    """Write the codes of s16 lanes to y from `c` on."""
     fraction_bits, shift, zero_point, low, high = numbers
-    gelu_values(x, coefficients, fraction_bits, value)
-    finish(value, multiplier, shift, zero_point, low, high, y)
+    v0, v1 = gelu_values(x, steps, fraction_bits)
+    codes0 = finish_lanes(even(v0) * factors[0], odd(v0) * factors[1], shift, zero_point, low, high)
+    codes1 = finish_lanes(even(v1) * factors[2], odd(v1) * factors[3], shift, zero_point, low, high)
+    if y.itemsize <= 2:
+        store(y, c, narrow_fours(codes0, codes1))
+    else:
+        store(y, c, join_fours(codes0, codes1))
+
+
+def gelu_values(x: Any, steps: Any, fraction_bits: Scalar) -> Any:
+    """Return `2**15 gelu(x)` of s16 lanes as s32: of the first four of every eight, and of the last four."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(gelu_values)
+def _gelu_values(x: Any, steps: Any, fraction_bits: Any) -> Callable[..., Any]:
+    def from_16_bits(x: Any, steps: Any, fraction_bits: Any) -> Any:
+        bump, relu = cast(bump_16(near(x, fraction_bits), steps, fraction_bits), np.int16), larger(x, 0)
+        factors = halves(vector(np.int32, HALF, (1 << (VALUE_BITS - fraction_bits)) - (1 << 16)))
+        return pair_dot(zip_low(relu, bump), factors), pair_dot(zip_high(relu, bump), factors)
+
+    def from_32_bits(x: Any, steps: Any, fraction_bits: Any) -> Any:
+        size, relu, up = cast(near(x, fraction_bits), np.int16), larger(x, 0), VALUE_BITS - fraction_bits
+        first, last = zip_low(relu, size), zip_high(relu, size)
+        return (
+            (even(first) << up) - bump_32(odd(first), steps, fraction_bits),
+            (even(last) << up) - bump_32(odd(last), steps, fraction_bits),
+        )
+
+    return from_16_bits if fits_16_bits(steps) else from_32_bits
 
 
 @device
-def gelu_values(x: Array, coefficients: Array, fraction_bits: Scalar, value: Array) -> None:
-    """Write `2**15 gelu(x)` as s32; every product fits s32."""
-    c0, c1, c2, c3 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
-    for c in range(len(x)):
-        u = shift_left(near(x[c], fraction_bits), UNIT_BITS - 2 - fraction_bits)
-        w = np.int32(np.int32(1 << UNIT_BITS) - u)
-        q = np.int32(_times(_times(_times(c3, w) + c2, w) + c1, w) + c0)
-        w2 = _times(w, w)
-        product = np.int32(_times(u, _times(w2, w2)) * q)
-        value[c] = np.int32(relu(x[c], fraction_bits) - (product >> np.int32(COEFFICIENT_BITS)))
+def near(x: Scalar, fraction_bits: Scalar) -> Scalar:
+    """Return `|x|` of s16 lanes, limited to just below the tail, as u16."""
+    return smaller(cast(larger(x, 0 - x), np.uint16), (TAIL << fraction_bits) - 1)
 
 
 @device
-def _times(a: Scalar, b: Scalar) -> Scalar:
-    return np.int32(np.int32(np.int32(a) * np.int32(b)) >> np.int32(UNIT_BITS))
+def bump_16(size: Scalar, steps: tuple[Scalar, ...], fraction_bits: Scalar) -> Scalar:
+    """Return the bump in u16 lanes; where u is 0, so that w is 2^15 and 2w wraps, any q gives 0."""
+    u = size << (UNIT_BITS - 2 - fraction_bits)
+    w = (1 << UNIT_BITS) - u
+    twice = w + w
+    w2 = product_high(w, twice)
+    w4 = product_high(w2, w2 + w2)
+    uw4 = product_high(u, w4 + w4)
+    return product_high(uw4 << (16 - COEFFICIENT_BITS), horner(twice, w, steps))
+
+
+@device
+def bump_32(size: Scalar, steps: tuple[Scalar, ...], fraction_bits: Scalar) -> Scalar:
+    """Return the bump in s32 lanes, which all products fit."""
+    u = size << (UNIT_BITS - 2 - fraction_bits)
+    w = (1 << UNIT_BITS) - u
+    w2 = (w * w) >> UNIT_BITS
+    w4 = (w2 * w2) >> UNIT_BITS
+    return (((u * w4) >> UNIT_BITS) * horner(w, w, steps)) >> COEFFICIENT_BITS

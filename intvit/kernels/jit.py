@@ -115,8 +115,8 @@ def kernel(*, strided: tuple[str, ...] = (), scratch: tuple[str, ...] = ()) -> C
 
 
 def device(function: Function) -> Function:
-    """Make a function callable from kernels."""
-    compiled: Function = numba.njit(**OPTIONS)(function)
+    """Make a function part of the kernels that call it; a real call would pass each array as a dozen numbers in memory."""
+    compiled: Function = numba.njit(**OPTIONS, forceinline=True)(function)
     return compiled
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import copy_row
-from intvit.kernels.tiling import codes_of_tile, each_tile
+from intvit.kernels.tiling import codes_of_rows, each_panel
 
 Array = NDArray[Any]
 
@@ -28,21 +28,23 @@ def linear(
         bias: s32, padded to whole panels, less `offset(level, signed)` times the column sums of the weights.
         multiplier: s32, padded to whole panels.
         sums: s32 of `tile_shape(level)`, scratch.
-        codes: y's type, of `tile_shape(level)`, scratch.
+        codes: y's type, [M, columns of a tile], scratch.
         y: s8/s16/s32 [M, N]; u8 and u16 codes are written by their bits.
     """
     rows, columns = y.shape
     operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), sums, codes, y)
-    each_tile(level, rows, columns, len(bias), linear_tile, operands, part, parts)
+    each_panel(level, rows, columns, len(bias), linear_panel, operands, part, parts)
 
 
 @device
-def linear_tile(level: Level, row: Scalar, height: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any) -> None:
-    """Compute one tile into y, directly if it is whole."""
+def linear_panel(
+    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+) -> None:
+    """Compute rows of one panel into y, directly if it is whole."""
     x, weights, numbers, sums, codes, y = operands
-    if valid == width:
-        codes_of_tile(level, x, row, height, column, width, weights, numbers, sums, y[row:, column:])
-    else:
-        codes_of_tile(level, x, row, height, column, width, weights, numbers, sums, codes)
-        for r in range(height):
-            copy_row(codes[r], y[row + r, column : column + valid])
+    whole = valid == width
+    to = y[first:, column:] if whole else codes[0:, 0:]
+    codes_of_rows(level, x, first, last, column, width, weights, numbers, sums, to)
+    if not whole:
+        for r in range(first, last):
+            copy_row(codes[r - first], y[r, column : column + valid])

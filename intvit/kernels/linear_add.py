@@ -1,4 +1,4 @@
-"""Linear and the Add behind it: a tile's codes meet the residual stream while they are in the first cache."""
+"""Linear and the Add behind it: a panel's codes meet the residual stream while they are in the first cache."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from intvit.kernels.add import add_row
+from intvit.kernels.add import add_rows
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.simd import Level
-from intvit.kernels.tiling import codes_of_tile, each_tile
+from intvit.kernels.tiling import codes_of_rows, each_panel
 
 Array = NDArray[Any]
 
@@ -26,27 +26,26 @@ def linear_add(
     Args:
         x to high: as in `linear`.
         sums: s32 of `tile_shape(level)`, scratch.
-        codes: of `linear`'s output type and `tile_shape(level)`, scratch.
+        codes: of `linear`'s output type [M, columns of a tile], scratch.
         residual: [M, N], any integer type; it and the codes are added as in `add`.
         y: s8/s16/s32 [M, N].
     """
     rows, columns = y.shape
     addition = (residual_multiplier, codes_multiplier, add_shift, add_zero_point, add_low, add_high)
     operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), sums, codes, residual, addition, y)
-    each_tile(level, rows, columns, len(bias), linear_add_tile, operands, part, parts)
+    each_panel(level, rows, columns, len(bias), linear_add_panel, operands, part, parts)
 
 
 @device
-def linear_add_tile(
-    level: Level, row: Scalar, height: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+def linear_add_panel(
+    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
 ) -> None:
-    """Compute one tile into y."""
+    """Compute rows of one panel into y."""
     x, weights, numbers, sums, codes, residual, addition, y = operands
-    codes_of_tile(level, x, row, height, column, width, weights, numbers, sums, codes)
+    codes_of_rows(level, x, first, last, column, width, weights, numbers, sums, codes)
     residual_multiplier, codes_multiplier, shift, zero_point, low, high = addition
     end = column + valid
-    for r in range(row, row + height):
-        add_row(
-            residual[r, column:end], codes[r - row], residual_multiplier, codes_multiplier,
-            shift, zero_point, low, high, y[r, column:end],
-        )  # fmt: skip
+    add_rows(
+        residual[first:last, column:end], codes[: last - first, :valid], residual_multiplier, codes_multiplier,
+        shift, zero_point, low, high, y[first:last, column:end],
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Linear and the GELU behind it: a tile's codes go through GELU while they are in the first cache."""
+"""Linear and the GELU behind it: a panel's codes go through GELU while they are in the first cache."""
 
 from __future__ import annotations
 
@@ -6,37 +6,36 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from intvit.kernels.gelu_polynomial import gelu_polynomial_row
+from intvit.kernels.gelu_polynomial import gelu_polynomial_block
 from intvit.kernels.gelu_table import gelu_table_row
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.simd import Level
-from intvit.kernels.tiling import codes_of_tile, each_tile
+from intvit.kernels.tiling import codes_of_rows, each_panel
 
 Array = NDArray[Any]
 
 
-@kernel(scratch=("sums", "codes", "value"))
+@kernel(scratch=("sums", "codes"))
 def linear_gelu_polynomial(
     level: Level, x: Array, packed: Array, depth: int, bias: Array, multiplier: Array,
     shift: int, zero_point: int, low: int, high: int, sums: Array, codes: Array,
-    gelu_multiplier: Array, coefficients: Array, fraction_bits: int,
-    gelu_shift: int, gelu_zero_point: int, gelu_low: int, gelu_high: int, value: Array, y: Array, part: int, parts: int,
+    gelu_multiplier: Array, steps: Array, fraction_bits: int,
+    gelu_shift: int, gelu_zero_point: int, gelu_low: int, gelu_high: int, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute `y = gelu_polynomial(linear(x))`.
 
     Args:
         x to high: as in `linear`.
         sums: s32 of `tile_shape(level)`, scratch.
-        codes: s16 of `tile_shape(level)`, scratch.
+        codes: s16 [M, columns of a tile], scratch.
         gelu_multiplier to gelu_high: as in `gelu_polynomial`.
-        value: s32, one row of a tile, scratch.
         y: s8/s16/s32 [M, N].
     """
     rows, columns = y.shape
     numbers = (fraction_bits, gelu_shift, gelu_zero_point, gelu_low, gelu_high)
-    gelu = (gelu_multiplier, coefficients, numbers, value)
+    gelu = (gelu_multiplier, steps, numbers)
     operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), sums, codes, gelu, y)
-    each_tile(level, rows, columns, len(bias), polynomial_tile, operands, part, parts)
+    each_panel(level, rows, columns, len(bias), polynomial_panel, operands, part, parts)
 
 
 @kernel(scratch=("sums", "codes", "value"))
@@ -51,26 +50,25 @@ def linear_gelu_table(
     numbers = (fraction_bits, index_shift, gelu_shift, gelu_zero_point, gelu_low, gelu_high)
     gelu = (gelu_multiplier, table, numbers, value)
     operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), sums, codes, gelu, y)
-    each_tile(level, rows, columns, len(bias), table_tile, operands, part, parts)
+    each_panel(level, rows, columns, len(bias), table_panel, operands, part, parts)
 
 
 @device
-def polynomial_tile(
-    level: Level, row: Scalar, height: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+def polynomial_panel(
+    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
 ) -> None:
-    """Compute one tile into y."""
-    x, weights, linear, sums, codes, (multiplier, coefficients, gelu, value), y = operands
-    codes_of_tile(level, x, row, height, column, width, weights, linear, sums, codes)
+    """Compute rows of one panel into y."""
+    x, weights, linear, sums, codes, (multiplier, steps, gelu), y = operands
+    codes_of_rows(level, x, first, last, column, width, weights, linear, sums, codes)
     end = column + valid
-    for r in range(height):
-        gelu_polynomial_row(codes[r, :valid], multiplier[column:end], coefficients, gelu, value, y[row + r, column:end])
+    gelu_polynomial_block(codes[: last - first, :valid], multiplier[column:end], steps, gelu, y[first:last, column:end])
 
 
 @device
-def table_tile(level: Level, row: Scalar, height: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any) -> None:
-    """Compute one tile into y."""
+def table_panel(level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any) -> None:
+    """Compute rows of one panel into y."""
     x, weights, linear, sums, codes, (multiplier, table, gelu, value), y = operands
-    codes_of_tile(level, x, row, height, column, width, weights, linear, sums, codes)
+    codes_of_rows(level, x, first, last, column, width, weights, linear, sums, codes)
     end = column + valid
-    for r in range(height):
-        gelu_table_row(codes[r, :valid], multiplier[column:end], table, gelu, value, y[row + r, column:end])
+    for r in range(first, last):
+        gelu_table_row(codes[r - first, :valid], multiplier[column:end], table, gelu, value, y[r, column:end])

@@ -110,12 +110,11 @@ def _compile(source: Source) -> bytes:
     made = compiler.compile_extra(  # type: ignore[no-untyped-call]
         typing_context, context, source.function, arguments, types.void, flags, {}
     )
-    library = context.codegen().create_library(source.symbol)
+    library = made.library
     library.enable_object_caching()
     module = library.create_ir_module(source.symbol)
     _emit_entry(context, module, source, made.fndesc)
     library.add_ir_module(module)
-    library.add_linking_library(made.library)
     library.finalize()
     _require_self_contained(source.symbol, library.get_llvm_str())
     code: bytes = library.serialize_using_object_code()[2][0]

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import clip, finish_high_half, fits_high_half, rescale, share
+from intvit.kernels.integer import finish_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
+from intvit.kernels.lanes import even, odd
+from intvit.kernels.vector import LANES_32, cast, load, store
 
 Array = NDArray[Any]
 
@@ -31,6 +33,8 @@ def softmax_divide(
     Args:
         x: u8/s32 [R, C].
         row_sum: s32 [R], positive; numerator: s64 [R], non-negative; their quotient fits s32.
+        shift: of the rescale.
+        zero_point, low, high: of the output.
         y: [R, C].
     """
     start, stop = share(len(y), part, parts)
@@ -40,12 +44,8 @@ def softmax_divide(
 
 @device
 def divide_row(x: Array, factor: Scalar, shift: Scalar, zero_point: Scalar, low: Scalar, high: Scalar, y: Array) -> None:
-    """Rescale one row by an s32 `factor`."""
-    narrow = np.int32(factor)
-    if fits_high_half(shift, zero_point, low, high):
-        half = np.int64(1) << np.int64(shift - 1)
-        for c in range(len(y)):
-            y[c] = finish_high_half(np.int64(x[c]) * np.int64(narrow) + half, shift, zero_point, low, high)
-    else:
-        for c in range(len(y)):
-            y[c] = clip(rescale(x[c], narrow, shift) + np.int64(zero_point), low, high)
+    """Rescale one row, cut to the length of `y`, by an s32 `factor`."""
+    narrow = np.int64(np.int32(factor))
+    for c in range(0, len(y), LANES_32):
+        v = cast(load(x, c, LANES_32, 0), np.int32)
+        store(y, c, finish_lanes(even(v) * narrow, odd(v) * narrow, shift, zero_point, low, high))

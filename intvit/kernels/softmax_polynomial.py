@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import share, shift_left, shift_right
-from intvit.kernels.jit import device, kernel
-from intvit.kernels.softmax_exp import distances, total
+from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
+from intvit.kernels.integer import share
+from intvit.kernels.jit import Scalar, device, kernel
+from intvit.kernels.lanes import even, join_high, narrow, narrow_high, odd, product_rounded
+from intvit.kernels.softmax_exp import LOWEST, distances, row_max
+from intvit.kernels.vector import LANES_16, LANES_32, cast, first, load, smaller, store, sum_lanes, vector
 
 Array = NDArray[Any]
 
-FRACTION_BITS, VALUE_BITS = 15, 7
-"""Fraction bits of the distance and of the exponential, as in `intvit.ops.softmax_polynomial`."""
-FRACTION = (1 << FRACTION_BITS) - 1
-LIMIT = ((31 - VALUE_BITS) << FRACTION_BITS) | FRACTION
-"""The largest distance that matters."""
+VALUE_BITS = 7
+"""Fraction bits of the exponential, as in `intvit.ops.softmax_polynomial`."""
+FRACTION, EVEN = (1 << UNIT_BITS) - 1, 0xFFFE
+END = 9 << UNIT_BITS
+"""The distance from which on the exponential is 0: values are below 2^15 with 7 fraction bits."""
+LIMIT = (10 << (UNIT_BITS + 1)) - 1
+"""A twofold distance beyond END."""
+CHUNK = 128 * LANES_16
+"""How many exponentials at most 16-bit lanes may sum up."""
+
+
+def exponential_steps(coefficients: Sequence[int]) -> Array:
+    """Return what the kernel reads of the polynomial's coefficients, constant term first."""
+    return horner_steps(coefficients, np.arange(1 << UNIT_BITS, dtype=np.int64), range(1 << UNIT_BITS), 0)
 
 
 @kernel(scratch=("distance",))
@@ -25,7 +39,7 @@ def softmax_polynomial(
     x: Array,
     multiplier: Array,
     shift: int,
-    coefficients: Array,
+    steps: Array,
     distance: Array,
     e: Array,
     row_sum: Array,
@@ -37,25 +51,92 @@ def softmax_polynomial(
     Args:
         x: s32 [R, C].
         multiplier: s32 [R], non-negative.
-        coefficients: s32 [4], constant term first.
-        distance: s32 [C], scratch.
+        shift: of the rescale to distances.
+        steps: of `exponential_steps`.
         e: u8 [R, C]; row_sum: s32 [R].
     """
-    start, stop = share(len(e), part, parts)
-    for r in range(start, stop):
-        distances(x[r], multiplier[r], shift, LIMIT, distance)
-        exponentials(distance, coefficients, e[r])
-        row_sum[r] = total(e[r])
+    r, stop = share(len(e), part, parts)
+    while r < stop:
+        end = r + 1
+        while end < stop and multiplier[end] == multiplier[r]:
+            end += 1
+        exponential_rows(x[r:end], x.shape[1], multiplier[r], shift, steps, e[r:end], row_sum[r:end])
+        r = end
 
 
 @device
-def exponentials(distance: Array, coefficients: Array, e: Array) -> None:
-    """Write `round(p(f) / 2**(7 + n))` for each distance `n + f`, as u8; every product fits s32."""
-    c0, c1, c2, c3 = coefficients[0], coefficients[1], coefficients[2], coefficients[3]
-    for c in range(len(e)):
-        f = np.int32(distance[c] & np.int32(FRACTION))
-        down = np.int32(shift_right(distance[c], FRACTION_BITS) + np.int32(VALUE_BITS))
-        h = np.int32(shift_right(np.int32(c3 * f), FRACTION_BITS) + c2)
-        h = np.int32(shift_right(np.int32(h * f), FRACTION_BITS) + c1)
-        h = np.int32(shift_right(np.int32(h * f), FRACTION_BITS) + c0)
-        e[c] = shift_right(np.int32(h + shift_left(1, np.int32(down - 1))), down)
+def exponential_rows(
+    x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: Array, e: Array, row_sum: Array
+) -> None:
+    """Write the exponentials of all rows and their sums.
+
+    Rows of x may be longer than `columns`; what is there must be `LOWEST`. Rows of e may be longer, too, and get zeros there.
+    """
+    if 14 <= shift <= 33 and multiplier >= 1 << 21:
+        polynomial_rows(x, columns, multiplier, shift, read_steps(steps), e, row_sum, True)
+    else:
+        polynomial_rows(x, columns, multiplier, shift, read_steps(steps), e, row_sum, None)
+
+
+@device
+def polynomial_rows(
+    x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: tuple[Scalar, ...],
+    e: Array, row_sum: Array, normal: bool | None,
+) -> None:  # fmt: skip
+    """Compute the rows; `normal` is None if `capped_distances` can't."""
+    cap = (np.int64(END) << np.int64(shift)) // np.int64(max(multiplier, 1)) + 1
+    ahead = row_max(x[0])
+    for r in range(len(x)):
+        row, out, top, total = x[r], e[r], ahead, np.int32(0)
+        ahead = row_max(x[min(r + 1, len(x) - 1)])
+        for start in range(0, columns, CHUNK):
+            sums = vector(np.uint16, LANES_16, 0)
+            for c in range(start, min(start + CHUNK, columns), LANES_16):
+                x0, x1 = load(row, c, LANES_32, LOWEST), load(row, c + LANES_32, LANES_32, LOWEST)
+                if normal is None:
+                    d0 = distances(x0, top, multiplier, shift, shift - 1, LIMIT)
+                    d1 = distances(x1, top, multiplier, shift, shift - 1, LIMIT)
+                else:
+                    d0 = capped_distances(x0, top, multiplier, shift, cap)
+                    d1 = capped_distances(x1, top, multiplier, shift, cap)
+                values = exponentials(d0, d1, steps)
+                if c + LANES_16 > columns:
+                    values = first(values, columns - c)
+                sums = sums + values
+                store(out, c, values)
+            total += np.int32(sum_lanes(even(sums) + odd(sums)))
+        row_sum[r] = total
+
+
+@device
+def capped_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar, cap: Scalar) -> Scalar:
+    """Return twice the distances as u32, where bit 0 does not count; those of differences beyond `cap` only say so."""
+    difference = smaller(cast(top - x, np.uint32), cap) << (33 - shift)
+    factor = np.uint64(np.uint32(multiplier))
+    return join_high(even(difference) * factor, odd(difference) * factor) + 1
+
+
+def exponentials(d0: Any, d1: Any, steps: Any) -> Any:
+    """Return `round(p(f) / 2**(7 + n))` as u16 for distances `n + f`, given twice, as u32, where bit 0 does not count."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(exponentials)
+def _exponentials(d0: Any, d1: Any, steps: Any) -> Callable[..., Any]:
+    def in_16_bits(d0: Any, d1: Any, steps: Any) -> Any:
+        twice, whole = narrow(d0, d1) & EVEN, narrow_high(d0, d1)
+        value = cast(horner(twice, vector(np.uint16, LANES_16, 0), steps), np.int16)
+        scale = cast(vector(np.uint16, LANES_16, 1 << (UNIT_BITS - VALUE_BITS)) >> whole, np.int16)
+        return cast(product_rounded(value, scale), np.uint16)
+
+    def in_32_bits(d0: Any, d1: Any, steps: Any) -> Any:
+        return narrow(exponentials_32(cast(d0, np.int32), steps), exponentials_32(cast(d1, np.int32), steps))
+
+    return in_16_bits if fits_16_bits(steps) else in_32_bits
+
+
+@device
+def exponentials_32(d: Scalar, steps: tuple[Scalar, ...]) -> Scalar:
+    """Return the exponentials in 32-bit lanes."""
+    value = horner((d >> 1) & FRACTION, d, steps)
+    return cast(((value >> ((d >> (UNIT_BITS + 1)) + (VALUE_BITS - 1))) + 1) >> 1, np.uint32)

@@ -1,9 +1,8 @@
-"""The dot-product tile that the matrix kernels share, and the packing of the right-hand side it reads.
+"""The dot-product tile that the matrix kernels share, and how its operands lie in memory.
 
-A right-hand side `[K, N]` is cut into panels of 64 columns (VNNI only), then of 16 for what is left, and its depth is padded
-with zeros to a multiple of 4. The element type of the packed array tells the SIMD level: int8 is VNNI's `[K/4][columns][4]`;
-int16 is the portable `[K/4][2][columns][2]`, where the four are in the order 0, 2 and 1, 3. Panels follow one another, so the
-panel of column c starts at element `c * padded depth`.
+A right-hand side `[K, N]` of s8 is packed into panels of whole vectors of columns. Its depth is padded with zeros to whole
+groups of 4 or 2, as many as one instruction multiplies for each sum, and a panel is `[K / group][columns][group]`. Panels
+follow one another, so the panel of column c starts at element `c * padded depth`.
 """
 
 from __future__ import annotations
@@ -12,84 +11,65 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numba.core.errors import TypingError
 from numba.extending import overload
 from numpy.typing import NDArray
 
 from intvit.kernels.jit import device
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_tile import LANES, ROWS, VECTORS, codes_tile, sums_tile
+from intvit.kernels.vector_tile import ROWS, codes_tile, sums_tile
 
 Array = NDArray[Any]
 
-WIDE = LANES * VECTORS
-"""Columns of a wide panel."""
-SIGN_FLIP = -0x7F7F7F80
-"""0x80808080 as int32: turns four s8 into u8 that are larger by 128."""
 
-
-def offset(level: Level, signed: bool) -> int:
-    """Return what the tile adds to each code of the left operand."""
-    return 128 if signed else 0
+def left_type(level: Level, signed: bool) -> np.dtype[Any]:
+    """Return the type of left operands that hold s8 or u8 codes: s16, made by `intvit.kernels.widen`, or as they are."""
+    return level.traits.left if level.traits.group == 2 else np.dtype(np.int8 if signed else np.uint8)
 
 
 def operand_type(level: Level) -> np.dtype[Any]:
-    """Return the element type of the left operands that the tile multiplies as they are."""
-    return np.dtype(np.uint8)
+    """Return the type of left operands that the tile multiplies without an offset."""
+    return level.traits.left
 
 
-def left_type(level: Level, signed: bool) -> np.dtype[Any]:
-    """Return the element type of the left operands to pass."""
-    return np.dtype(np.int8 if signed else np.uint8)
+def offset(level: Level, signed: bool) -> int:
+    """Return what the tile adds to each s8 or u8 code of a left operand, to be made up for in the bias."""
+    if left_type(level, signed) == operand_type(level):
+        return 0
+    return 128 if signed else -128
 
 
 def tile_shape(level: Level) -> tuple[int, int]:
     """Return the rows and columns of the largest tile."""
-    return ROWS, WIDE
+    return ROWS, level.traits.lanes * level.traits.vectors
 
 
 def padded_depth(level: Level, depth: int) -> int:
-    """Return `depth` rounded up to a multiple of 4."""
-    return -(-depth // 4) * 4
+    """Return `depth` rounded up to whole groups."""
+    return -(-depth // level.traits.group) * level.traits.group
 
 
 def padded_columns(level: Level, columns: int) -> int:
-    """Return `columns` rounded up to whole panels."""
-    return -(-columns // LANES) * LANES
-
-
-def packed_type(level: Level) -> np.dtype[Any]:
-    """Return the element type of packed right-hand sides at a SIMD level."""
-    return np.dtype(np.int8 if level is Level.AVX512_VNNI else np.int16)
-
-
-def pack(matrix: Array, level: Level, out: Array) -> None:
-    """Pack s8 `matrix` [K, N] into flat `out`, padded depth times padded columns elements of `packed_type(level)`."""
-    depth, columns = padded_depth(level, matrix.shape[0]), padded_columns(level, matrix.shape[1])
-    whole = np.zeros((depth, columns), np.int8)
-    whole[: matrix.shape[0], : matrix.shape[1]] = matrix
-    start = 0
-    while start < columns:
-        width = panel_width(level, columns - start)
-        panel: Array = whole[:, start : start + width]
-        if level is Level.AVX512_VNNI:
-            panel = panel.reshape(depth // 4, 4, width).transpose(0, 2, 1)
-        else:
-            panel = panel.reshape(depth // 4, 2, 2, width).transpose(0, 2, 3, 1)
-        out[start * depth : (start + width) * depth] = panel.ravel()
-        start += width
+    """Return `columns` rounded up to whole vectors."""
+    return -(-columns // level.traits.lanes) * level.traits.lanes
 
 
 def panel_width(level: Level, columns: int) -> int:
-    """Return the width of the next panel when `columns` padded columns are left."""
-    return WIDE if level is Level.AVX512_VNNI and columns >= WIDE else LANES
+    """Return the width of the next panel when `columns` padded columns are left; a last panel of one vector is avoided."""
+    lanes, most = level.traits.lanes, level.traits.vectors
+    if columns <= most * lanes:
+        return columns
+    return (most - 1) * lanes if columns == (most + 1) * lanes and most > 2 else most * lanes
 
 
 @overload(panel_width)
 def _panel_width(level: Any, columns: Any) -> Callable[..., Any]:
-    wide = level.level is Level.AVX512_VNNI
+    lanes, most = level.level.traits.lanes, level.level.traits.vectors
 
     def width(level: Any, columns: Any) -> Any:
-        return np.int64(WIDE) if wide and columns >= WIDE else np.int64(LANES)
+        if columns <= most * lanes:
+            return np.int64(columns)
+        return np.int64((most - 1) * lanes if columns == (most + 1) * lanes and most > 2 else most * lanes)
 
     return width
 
@@ -120,7 +100,8 @@ def dot_tile(*arguments: Any) -> None:
     """Compute `out[i, j] = bias[column + j] + sum over k of (x[row + i, k] + offset) * packed[k, column + j]` for one tile.
 
     Arguments:
-        x: of `left_type` [M, K], unit stride in K, readable up to the padded depth.
+        level: the SIMD level.
+        x: of `left_type` or `operand_type` [M, K], unit stride in K, readable up to the padded depth.
         row, rows: the first row and 1 to 6 of them; column, width: one panel.
         packed: flat panels; depth: padded; bias: s32, padded to whole panels.
         out, out_row, out_column: s32 [.., ..], where the tile goes.
@@ -128,23 +109,22 @@ def dot_tile(*arguments: Any) -> None:
     raise NotImplementedError("only kernels call this")
 
 
-@overload(dot_tile)
+@overload(dot_tile, jit_options={"forceinline": True})
 def _dot_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
     packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    weight_bits, flip = packed.dtype.bitwidth, SIGN_FLIP if x.dtype.signed else 0
+    lanes, group, flips = *_sizes(level), _flips(level, x)
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
         packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
     ) -> None:  # fmt: skip
         sums_tile(
-            weight_bits, np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
-            np.int64(packed.ctypes.data + column * depth * packed.itemsize), np.int64(depth >> 2),
-            np.int64(bias.ctypes.data + 4 * column),
+            level, flips, np.int64(rows), np.int64(width // lanes),
+            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]),
+            np.int64(packed.ctypes.data + column * depth), np.int64(depth // group), np.int64(bias.ctypes.data + 4 * column),
             np.int64(out.ctypes.data + out_row * out.strides[0] + 4 * out_column), np.int64(out.strides[0]),
-            np.int64(rows), np.int64(width // LANES),
         )  # fmt: skip
 
     return store
@@ -158,24 +138,39 @@ def code_tile(*arguments: Any) -> None:
     raise NotImplementedError("only kernels call this")
 
 
-@overload(code_tile)
+@overload(code_tile, jit_options={"forceinline": True})
 def _code_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
     multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    weight_bits, code_bits, flip = packed.dtype.bitwidth, y.dtype.bitwidth, SIGN_FLIP if x.dtype.signed else 0
+    lanes, group, flips, bits = *_sizes(level), _flips(level, x), y.dtype.bitwidth
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
         multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
     ) -> None:  # fmt: skip
         codes_tile(
-            weight_bits, code_bits, np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(flip),
-            np.int64(packed.ctypes.data + column * depth * packed.itemsize), np.int64(depth >> 2),
-            np.int64(bias.ctypes.data + 4 * column), np.int64(multiplier.ctypes.data + 4 * column),
-            np.int64(shift), np.int64(zero_point), np.int64(low), np.int64(high),
+            level, flips, bits, np.int64(rows), np.int64(width // lanes),
+            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]),
+            np.int64(packed.ctypes.data + column * depth), np.int64(depth // group), np.int64(bias.ctypes.data + 4 * column),
             np.int64(y.ctypes.data + row * y.strides[0] + column * y.strides[1]), np.int64(y.strides[0]),
-            np.int64(rows), np.int64(width // LANES),
+            np.int64(multiplier.ctypes.data + 4 * column), np.int64(shift), np.int64(zero_point), np.int64(low), np.int64(high),
         )  # fmt: skip
 
     return store
+
+
+def _sizes(level: Any) -> tuple[int, int]:
+    return level.level.traits.lanes, level.level.traits.group
+
+
+def _flips(level: Any, x: Any) -> bool:
+    """Whether x has the other 8-bit type than the level multiplies.
+
+    Raises:
+        TypingError: x needs to be widened.
+    """
+    left = level.level.traits.left
+    if x.dtype.bitwidth != 8 * left.itemsize:
+        raise TypingError(f"the left operand must be of type {left} for {level}, got {x.dtype}")
+    return bool(x.dtype.signed != (left.kind == "i"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from intvit.kernels.integer import finish, fits_high_half, share
@@ -15,28 +16,28 @@ Array = NDArray[Any]
 
 
 @device
-def each_tile(
+def each_panel(
     level: Level, rows: Scalar, columns: Scalar, padded: Scalar, compute: Any, operands: Any, part: Scalar, parts: Scalar
 ) -> None:
-    """Call `compute(level, row, height, column, width, valid, operands)` for share `part` of `parts` of all tiles.
+    """Call `compute(level, first, last, column, width, valid, operands)` for share `part` of `parts` of all tiles.
 
-    A tile is `height` rows of a panel of `width` columns, of which `valid` exist; panels follow one another, so that weights
-    stay in the first cache for as long as there are rows.
+    Each call covers the rows from `first` up to `last` of a panel of `width` columns, of which `valid` exist. Panels follow one
+    another, so that weights stay in the first cache for as long as there are rows.
 
     Args:
         rows, columns: the product's shape; `padded` columns make whole panels.
         compute: a device function.
         operands: a tuple that is handed on to it.
     """
-    tiles = -(-rows // tile_rows(level))
+    height = tile_rows(level)
+    tiles = -(-rows // height)
     start, stop = share(tiles * panel_count(level, padded), part, parts)
-    column, before = 0, 0
+    column, before = np.int64(0), np.int64(0)
     while column < columns:
         width = panel_width(level, padded - column)
-        valid = min(width, columns - column)
-        for tile in range(max(start - before, 0), min(stop - before, tiles)):
-            row = tile * tile_rows(level)
-            compute(level, row, min(tile_rows(level), rows - row), column, width, valid, operands)
+        first, last = max(start - before, 0) * height, min(min(stop - before, tiles) * height, rows)
+        if first < last:
+            compute(level, first, last, column, width, min(width, columns - column), operands)
         before += tiles
         column += width
 
@@ -44,7 +45,7 @@ def each_tile(
 @device
 def panel_count(level: Level, padded: Scalar) -> Scalar:
     """Return how many panels `padded` columns have."""
-    count, column = 0, 0
+    count, column = np.int64(0), np.int64(0)
     while column < padded:
         column += panel_width(level, padded - column)
         count += 1
@@ -52,27 +53,30 @@ def panel_count(level: Level, padded: Scalar) -> Scalar:
 
 
 @device
-def codes_of_tile(
-    level: Level, x: Array, row: Scalar, height: Scalar, column: Scalar, width: Scalar,
+def codes_of_rows(
+    level: Level, x: Array, first: Scalar, last: Scalar, column: Scalar, width: Scalar,
     weights: Any, numbers: Any, sums: Array, codes: Array,
 ) -> None:  # fmt: skip
-    """Compute `codes = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)` for one tile.
+    """Compute `codes = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)` for some rows of one panel.
 
     Args:
-        x: as in `intvit.kernels.linear`.
+        x: as in `intvit.kernels.linear`; its rows from `first` up to `last` count.
         weights: packed weights, depth, bias, multiplier, as there.
         numbers: shift, zero_point, low, high.
         sums: s32 of `tile_shape(level)`, scratch.
-        codes: as large, of at most 32 bits.
+        codes: of at most 32 bits, `last - first` rows, at least `width` columns.
     """
     packed, depth, bias, multiplier = weights
     shift, zero_point, low, high = numbers
     panel, factors = packed[column * depth :], multiplier[column : column + width]
-    if fits_high_half(shift, zero_point, low, high):
-        code_tile(
-            level, x[row:], 0, height, 0, width, panel, depth, bias[column:], factors, shift, zero_point, low, high, codes
-        )
-    else:
-        dot_tile(level, x[row:], 0, height, 0, width, panel, depth, bias[column:], sums, 0, 0)
-        for r in range(height):
-            finish(sums[r], factors, shift, zero_point, low, high, codes[r, :width])
+    direct = fits_high_half(shift, zero_point, low, high)
+    for row in range(first, last, tile_rows(level)):
+        height, to = min(tile_rows(level), last - row), codes[row - first :]
+        if direct:
+            code_tile(
+                level, x[row:], 0, height, 0, width, panel, depth, bias[column:], factors, shift, zero_point, low, high, to
+            )
+        else:
+            dot_tile(level, x[row:], 0, height, 0, width, panel, depth, bias[column:], sums, 0, 0)
+            for r in range(height):
+                finish(sums[r], factors, shift, zero_point, low, high, to[r, :width])

@@ -54,12 +54,9 @@ class Linear(RequantizingOp):
         dot = product_bounds(x.interval, weight.constant)
         low, high = dot[0] + bias.constant, dot[1] + bias.constant
         accumulator = Interval(int(min(low.min(), dot[0].min())), int(max(high.max(), dot[1].max())))
-        scales = [int(m) for m in multiplier.constant]
-        product = Interval(
-            min(min(int(a) * m, int(b) * m) for a, b, m in zip(low, high, scales, strict=True)),
-            max(max(int(a) * m, int(b) * m) for a, b, m in zip(low, high, scales, strict=True)),
-        )
-        scaled, claim = rescale_bound("rescale", product, self.shift)
+        exact = np.int64 if accumulator in S32.interval else object
+        ends = np.stack([low, high]).astype(exact) * multiplier.constant.astype(exact)
+        scaled, claim = rescale_bound("rescale", Interval(int(ends.min()), int(ends.max())), self.shift)
         return (self.finish_interval(scaled),), (Bound("accumulator", accumulator, S32), claim)
 
     def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:

@@ -15,7 +15,8 @@ from intvit.errors import IntvitError
 from intvit.extras import EXTRAS, missing_modules
 from intvit.io.read import MAX_FILE_BYTES
 
-_PACKAGES = ("numpy", "numba", "llvmlite", "onnx", "pillow", "rich", "onnxruntime", "onnxscript", "onnx-ir", "psutil")
+_PACKAGES = ("numpy", "numba", "llvmlite", "onnx", "pillow", "rich",
+             "onnxruntime", "onnxscript", "onnx-ir", "openvino", "nncf", "matplotlib")  # fmt: skip
 
 
 def describe_environment() -> dict[str, Any]:
@@ -39,7 +40,7 @@ def describe_environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "byte_order": sys.byteorder,
         "cpu": binding.get_host_cpu_name(),
-        "cores": _cores(),
+        "cores": core_count(),
         "simd": {
             "level": level,
             "supported": [str(s) for s in supported_levels()],
@@ -47,7 +48,7 @@ def describe_environment() -> dict[str, Any]:
             "features": sorted(host_features()),
         },
         "cache_folder": str(folder) if folder else None,
-        "cached_kernels": len(list(folder.rglob("*.nbc"))) if folder else 0,
+        "cached_kernels": len(list(folder.rglob("*.o"))) if folder else 0,
         "limits": {"model_bytes": MAX_FILE_BYTES, "image": asdict(DEFAULT_LIMITS)},
         "extras": {extra: not missing_modules(extra) for extra in EXTRAS},
         "problems": problems,
@@ -65,5 +66,6 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _cores() -> int:
+def core_count() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

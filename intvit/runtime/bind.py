@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit import ops
 from intvit.kernels.add import add
-from intvit.kernels.gelu_polynomial import gelu_polynomial
+from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import layer_norm
@@ -19,28 +19,16 @@ from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
 from intvit.kernels.softmax_divide import softmax_divide
-from intvit.kernels.softmax_polynomial import softmax_polynomial
+from intvit.kernels.softmax_polynomial import exponential_steps, softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
-from intvit.kernels.tile import offset, operand_type, packed_type, padded_columns, padded_depth
+from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth
 from intvit.runtime.arena import aligned_copy
+from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
 from intvit.runtime.fuse import Group
-from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
+from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_heads, as_rows, output_range
 
 Array = NDArray[Any]
-
-
-def _heads(array: Array) -> Array | None:
-    """Return `array` [..., A, B] as a view [H, A, B], or None if its leading axes can't be merged."""
-    try:
-        return array.reshape((-1, *array.shape[-2:]), copy=False)
-    except ValueError:
-        return None
-
-
-def _matmul_accepts(index: int, array: Array) -> bool:
-    heads = _heads(array)
-    return heads is not None and (index == 1 or heads.strides[2] == 1)
 
 
 def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
@@ -50,14 +38,12 @@ def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
     offsets = aligned_copy(np.full((1, depth), offset(at.level, signed), operand_type(at.level)))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        a, b = (_heads(x) for x in inputs)
-        assert a is not None and b is not None
+        a, b, y = as_heads(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
         packed, bias, sums = scratch
-        y = outputs[0].reshape(-1, *outputs[0].shape[-2:])
         return matmul.bind(at.level, a, b, packed, depth, bias, offsets, sums, y)
 
-    scratch: tuple[Scratch, ...] = (((depth * columns,), packed_type(at.level)), ((columns,), np.int32), sums_tile(at.level))
-    return Prepared((0, 1), bind, scratch, accepts=_matmul_accepts)
+    scratch: tuple[Scratch, ...] = (((depth * columns,), np.int8), ((columns,), np.int32), sums_tile(at.level))
+    return Prepared((0, 1), bind, scratch, accepts=accepts_heads, left=at.left)
 
 
 def _add(op: ops.Add, at: Context) -> Prepared:
@@ -67,8 +53,8 @@ def _add(op: ops.Add, at: Context) -> Prepared:
         return np.broadcast_to(a, shape), np.broadcast_to(b, shape)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
-        a, b, y = inputs[0].reshape(-1), inputs[1].reshape(-1), as_bits(outputs[0].reshape(-1))
-        return add.bind(a, b, op.multiplier_a, op.multiplier_b, op.shift, *output_range(op), y)
+        a, b, y = as_rows(inputs[0]), as_rows(inputs[1]), as_bits(as_rows(outputs[0]))
+        return add.bind(a, b, op.multiplier_a, op.multiplier_b, op.shift, *output_range(op), y, grains=len(y))
 
     return Prepared((0, 1), bind, arrange=arrange)
 
@@ -81,7 +67,7 @@ def _requantize(op: ops.Requantize, at: Context) -> Prepared:
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return requantize.bind(x, factors, op.input_zero_point, op.shift, *output_range(op), y)
+        return requantize.bind(x, factors, op.input_zero_point, op.shift, *output_range(op), y, grains=len(y))
 
     return Prepared((0,), bind, constants=(factors,))
 
@@ -105,17 +91,17 @@ def _layer_norm(op: ops.LayerNorm, at: Context) -> Prepared:
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return layer_norm.bind(x, multiplier, bias, op.epsilon, op.shift, *output_range(op), y)
+        return layer_norm.bind(x, multiplier, bias, op.epsilon, op.shift, *output_range(op), y, grains=len(y))
 
     return Prepared((0,), bind, constants=(multiplier, bias))
 
 
 def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
-    multiplier, coefficients = at.rows(1), aligned_copy(np.array(op.coefficients, np.int32))
+    multiplier, steps = at.rows(1), aligned_copy(exponential_steps(op.coefficients))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
-        return softmax_polynomial.bind(x, multiplier, op.shift, coefficients, scratch[0], e, row_sum)
+        return softmax_polynomial.bind(x, multiplier, op.shift, steps, scratch[0], e, row_sum, grains=len(e))
 
     return Prepared((0,), bind, ((at.inputs[0].type.shape[-1:], np.int32),), constants=(multiplier,))
 
@@ -125,7 +111,7 @@ def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
-        return softmax_table.bind(x, multiplier, op.shift, table, scratch[0], e, row_sum)
+        return softmax_table.bind(x, multiplier, op.shift, table, scratch[0], e, row_sum, grains=len(e))
 
     scratch: tuple[Scratch, ...] = ((at.inputs[0].type.shape[-1:], np.int32),)
     return Prepared((0,), bind, scratch, constants=(multiplier, table))
@@ -136,13 +122,13 @@ def _softmax_divide(op: ops.SoftmaxDivide, at: Context) -> Prepared:
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
         x, row_sum, y = as_rows(inputs[0]), inputs[1].reshape(-1), as_bits(as_rows(outputs[0]))
-        return softmax_divide.bind(x, row_sum, numerator, op.shift, *output_range(op), y)
+        return softmax_divide.bind(x, row_sum, numerator, op.shift, *output_range(op), y, grains=len(y))
 
     return Prepared((0, 1), bind, constants=(numerator,))
 
 
 def _gelu_polynomial(op: ops.GeluPolynomial, at: Context) -> Prepared:
-    multiplier, coefficients = at.channels(1), aligned_copy(np.array(op.coefficients, np.int32))
+    multiplier, steps = at.channels(1), aligned_copy(gelu_steps(op.coefficients, op.fraction_bits))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         x, y, numbers = (
@@ -150,7 +136,7 @@ def _gelu_polynomial(op: ops.GeluPolynomial, at: Context) -> Prepared:
             as_bits(as_rows(outputs[0])),
             (op.fraction_bits, op.shift, *output_range(op)),
         )
-        return gelu_polynomial.bind(x, multiplier, coefficients, *numbers, scratch[0], y)
+        return gelu_polynomial.bind(x, multiplier, steps, *numbers, scratch[0], y, grains=len(y))
 
     return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier,))
 
@@ -161,7 +147,7 @@ def _gelu_table(op: ops.GeluTable, at: Context) -> Prepared:
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
         numbers = (op.fraction_bits, op.index_shift, op.shift, *output_range(op))
-        return gelu_table.bind(x, multiplier, table, *numbers, scratch[0], y)
+        return gelu_table.bind(x, multiplier, table, *numbers, scratch[0], y, grains=len(y))
 
     return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier, table))
 
@@ -186,6 +172,8 @@ FUSED: dict[tuple[type[Any], ...], Callable[[Sequence[Any], Sequence[Context]], 
     (ops.Linear, ops.GeluPolynomial): prepare_linear_gelu,
     (ops.Linear, ops.GeluTable): prepare_linear_gelu,
     (ops.Linear, ops.Add): prepare_linear_add,
+    (ops.MatMul, ops.SoftmaxPolynomial, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
+    (ops.MatMul, ops.SoftmaxTable, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
 }
 """The binder of every chain of operators that one kernel computes."""
 

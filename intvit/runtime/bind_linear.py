@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit import ops
+from intvit.kernels.gelu_polynomial import gelu_steps
 from intvit.kernels.jit import Argument, Step
 from intvit.kernels.linear import linear
 from intvit.kernels.linear_add import linear_add
 from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
 from intvit.kernels.linear_wide import linear_wide
+from intvit.kernels.pack import pack
 from intvit.kernels.simd import Level
-from intvit.kernels.tile import offset, pack, packed_type, padded_columns, padded_depth, tile_shape
+from intvit.kernels.tile import offset, padded_columns, padded_depth, tile_shape
 from intvit.runtime.arena import aligned_copy, aligned_empty
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 
@@ -51,7 +53,7 @@ class PackedLinear:
         """Pack the weights, and fold what the kernels add to each code into the bias; columns are padded to whole panels."""
         weight = at.inputs[1].constant
         depth, columns = padded_depth(at.level, weight.shape[0]), padded_columns(at.level, weight.shape[1])
-        packed = aligned_empty((depth * columns,), packed_type(at.level))
+        packed = aligned_empty((depth * columns,), np.int8)
         pack(weight, at.level, packed)
         added = offset(at.level, at.inputs[0].type.dtype.signed)
         start = at.inputs[2].constant.astype(np.int64) - added * weight.sum(0, dtype=np.int64)
@@ -71,6 +73,11 @@ class PackedLinear:
         return at.level, as_rows(x), *weights, op.shift, *output_range(op)
 
 
+def _panel(at: Context) -> tuple[int, int]:
+    """Return the shape of all rows of one panel."""
+    return at.outputs[0].size // at.outputs[0].shape[-1], tile_shape(at.level)[1]
+
+
 def _grains(y: Array, level: Level) -> int:
     """Return how many tiles a product has."""
     height, width = tile_shape(level)
@@ -88,8 +95,8 @@ def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
         y = as_bits(as_rows(outputs[0]))
         return linear.bind(*weights.arguments(at, op, inputs[0]), *scratch, y, grains=_grains(y, at.level))
 
-    codes = tile_shape(at.level), np.dtype(f"i{op.to.dtype.itemsize}")
-    return Prepared((0,), bind, (sums_tile(at.level), codes), constants=weights.arrays)
+    codes = _panel(at), np.dtype(f"i{op.to.dtype.itemsize}")
+    return Prepared((0,), bind, (sums_tile(at.level), codes), left=at.left, constants=weights.arrays)
 
 
 def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
@@ -97,7 +104,8 @@ def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return linear_wide.bind(x, weight, bias, multiplier, op.shift, *output_range(op), scratch[0], y)
+        grains = -(-len(bias) // 64)
+        return linear_wide.bind(x, weight, bias, multiplier, op.shift, *output_range(op), scratch[0], y, grains=grains)
 
     return Prepared((0,), bind, (((len(bias),), np.int32),), constants=(weight, bias, multiplier))
 
@@ -106,23 +114,24 @@ def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -
     """Bind a linear layer and the GELU that alone reads it."""
     (op, gelu), (at, gelu_at) = operators, contexts
     weights, multiplier = PackedLinear.of(at), gelu_at.channels(1)
+    row: tuple[Scratch, ...] = ()
     if isinstance(gelu, ops.GeluPolynomial):
-        kernel, constant = linear_gelu_polynomial, aligned_copy(np.array(gelu.coefficients, np.int32))
+        kernel, constant = linear_gelu_polynomial, aligned_copy(gelu_steps(gelu.coefficients, gelu.fraction_bits))
         inner = [gelu.fraction_bits]
     else:
         kernel, constant = linear_gelu_table, gelu_at.constant(2)
         inner = [gelu.fraction_bits, gelu.index_shift]
+        row = (((tile_shape(at.level)[1],), np.int32),)
     numbers = *inner, gelu.shift, *output_range(gelu)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        y, (sums, codes, value) = as_bits(as_rows(outputs[0])), scratch
+        y, (sums, codes, *value) = as_bits(as_rows(outputs[0])), scratch
         first = weights.arguments(at, op, inputs[0])
         grains = _grains(y, at.level)
-        return kernel.bind(*first, sums, codes, multiplier, constant, *numbers, value, y, grains=grains)
+        return kernel.bind(*first, sums, codes, multiplier, constant, *numbers, *value, y, grains=grains)
 
-    shape = tile_shape(at.level)
-    scratch = ((shape, np.int32), (shape, np.int16), (shape[1:], np.int32))
-    return Prepared((0,), bind, scratch, constants=(*weights.arrays, multiplier, constant))
+    scratch = (sums_tile(at.level), (_panel(at), np.int16), *row)
+    return Prepared((0,), bind, scratch, left=at.left, constants=(*weights.arrays, multiplier, constant))
 
 
 def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
@@ -139,5 +148,5 @@ def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) ->
         first = weights.arguments(at, op, x)
         return linear_add.bind(*first, *scratch, as_rows(residual), *numbers, y, grains=_grains(y, at.level))
 
-    codes = tile_shape(at.level), np.int16
-    return Prepared((0, 1), bind, (sums_tile(at.level), codes), constants=weights.arrays)
+    codes = _panel(at), np.int16
+    return Prepared((0, 1), bind, (sums_tile(at.level), codes), left=at.left, constants=weights.arrays)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from intvit.errors import UsageError
 from intvit.ir import Graph, TensorType, infer_types
+from intvit.kernels.jit import Step
 from intvit.kernels.program import Program
 from intvit.kernels.simd import Level, current_level
 from intvit.runtime.arena import aligned_empty
@@ -107,15 +108,16 @@ class Engine:
     def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[StepTime]:
         """Run the first image step by step, in one thread, and return the median time of every step, in order."""
         lane = Lane(self.plan, self.graph, 1)
-        times = np.empty((repeats, len(self.plan.steps)), np.int64)
+        times = np.empty((repeats, len(lane.origins)), np.int64)
         for repeat in times:
             lane.load(inputs, 0, self.types)
             for i, step in enumerate(lane.program.steps):
                 start = time.perf_counter_ns()
                 step()
                 repeat[i] = time.perf_counter_ns() - start
-        medians = np.sort(times, axis=0)[repeats // 2]
-        return [StepTime(s.node, s.kind, int(ns)) for s, ns in zip(self.plan.steps, medians, strict=True)]
+        totals = np.zeros(len(self.plan.steps), np.int64)
+        np.add.at(totals, lane.origins, np.sort(times, axis=0)[repeats // 2])
+        return [StepTime(s.node, s.kind, int(ns)) for s, ns in zip(self.plan.steps, totals, strict=True)]
 
     @cached_property
     def _keeping_plan(self) -> Plan:
@@ -162,14 +164,13 @@ class Lane:
 
         self.values = {name: resolve(source) for name, source in plan.values.items()}
         self.inputs = {name: self.values[name] for name in graph.inputs}
-        steps = [
-            step.bind(
-                [resolve(s) for s in step.inputs],
-                [resolve(s) for s in step.outputs],
-                [resolve(s) for s in step.scratch],
-            )
-            for step in plan.steps
-        ]
+        steps: list[Step] = []
+        self.origins: list[int] = []
+        for index, planned in enumerate(plan.steps):
+            sources = (planned.inputs, planned.outputs, planned.scratch)
+            bound = planned.bind(*([resolve(s) for s in each] for each in sources))
+            steps += bound if isinstance(bound, tuple) else (bound,)
+            self.origins += [index] * (len(steps) - len(self.origins))
         self.program = Program(steps, threads)
 
     def load(self, inputs: Mapping[str, Array], image: int, types: Mapping[str, TensorType]) -> None:

@@ -11,7 +11,6 @@ from intvit.numerics import S16
 from intvit.runtime.uses import consumers
 
 Types = Mapping[str, TensorType]
-ATTENTION = False
 Readers = Mapping[str, Sequence[Node]]
 
 
@@ -58,8 +57,8 @@ def _fused_from(node: Node, readers: Readers, types: Types) -> Group | None:
     """Return the group that starts with a node, if there is one."""
     if isinstance(node.op, ops.Linear) and types[node.inputs[0]].dtype.bits == 8:
         return _linear_group(node, readers, types)
-    if isinstance(node.op, ops.MatMul) and ATTENTION:
-        return _attention_group(node, readers)
+    if isinstance(node.op, ops.MatMul):
+        return _attention_group(node, readers, types)
     return None
 
 
@@ -81,7 +80,7 @@ def _linear_group(linear: Node, readers: Readers, types: Types) -> Group | None:
     return None
 
 
-def _attention_group(scores: Node, readers: Readers) -> Group | None:
+def _attention_group(scores: Node, readers: Readers, types: Types) -> Group | None:
     """Return `q k^T`, the softmax's exponential, its product with the values, and the division by the row's sum."""
     softmax = _only_reader(scores.outputs[0], readers)
     if softmax is None or not isinstance(softmax.op, ops.SoftmaxPolynomial | ops.SoftmaxTable):
@@ -91,6 +90,7 @@ def _attention_group(scores: Node, readers: Readers) -> Group | None:
         return None
     if mix.inputs[0] != softmax.outputs[0] or divide.inputs[:2] != (mix.outputs[0], softmax.outputs[1]):
         return None
-    if _only_reader(mix.outputs[0], readers) is not divide:
+    per_head = all(types[name].shape[-2:-1] in ((), (1,)) for name in (softmax.inputs[1], divide.inputs[2]))
+    if not per_head or _only_reader(mix.outputs[0], readers) is not divide:
         return None
     return Group((scores, softmax, mix, divide), (*scores.inputs, mix.inputs[1]), divide.outputs)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.copy import copy
 from intvit.kernels.jit import Step
+from intvit.kernels.widen import widen
 
 Array = NDArray[Any]
 
@@ -22,6 +23,12 @@ def bind_copy(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Seque
     for length, *strides in outer:
         offsets = (offsets[:, None] + np.arange(length)[None, :, None] * strides).reshape(-1, 2)
     return copy.bind(_first_byte(x), _first_byte(y), offsets, rows, x_stride, y_stride, size, grains=len(offsets))
+
+
+def bind_widen(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array] = ()) -> Step:
+    """Return the step that copies 8-bit codes [..., M, K], whose leading axes can be merged, to 16 bits."""
+    x, y = (a.reshape(-1, *a.shape[-2:], copy=False) for a in (inputs[0], outputs[0]))
+    return widen.bind(x, y, grains=y.shape[0] * y.shape[1])
 
 
 def _first_byte(array: Array) -> Array:

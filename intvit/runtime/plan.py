@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,19 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Graph, Node, Operand, TensorType, infer_types
-from intvit.kernels.jit import Step
 from intvit.kernels.simd import Level
 from intvit.ops.concat import Concat
 from intvit.ops.expand import Expand
 from intvit.runtime.arena import Buffer, aligned_copy, place
 from intvit.runtime.bind import computes, prepare
 from intvit.runtime.fuse import Group, group_nodes, single
-from intvit.runtime.movement import bind_copy
-from intvit.runtime.prepared import Context, Prepared
+from intvit.runtime.movement import bind_copy, bind_widen
+from intvit.runtime.prepared import Binder, Context, Prepared, has_heads
 from intvit.runtime.rows import split_rows
 
 Array = NDArray[Any]
-Binder = Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ class _Planner:
         inputs = [self.values[name] for name in group.inputs]
         node = group.nodes[0]
         if prepared := self._prepared.get(group.name):
-            outputs = [self._output(name) for name in group.outputs]
+            outputs = [self._output(name, prepared.by_rows) for name in group.outputs]
             self._add_kernel(group, prepared, inputs, outputs)
         elif isinstance(node.op, Expand):
             outputs = inputs[:1]
@@ -217,16 +215,21 @@ class _Planner:
             for i, (view, value) in enumerate(zip(views, used, strict=True))
         ]
         scratch = [self._new((self._slots, *shape), dtype) for shape, dtype in prepared.scratch]
+        scratch += [self._new(shape, dtype) for shape, dtype in prepared.shared]
         self._add_step(group, prepared.bind, placed, outputs, scratch)
 
     def _accepted(self, group: Group, prepared: Prepared, index: int, view: _Value) -> _Value:
-        """Return `view` if the kernel takes it as it lies, else a contiguous copy of it."""
+        """Return `view` if the kernel takes it as it lies, else a contiguous copy of it; widened if the kernel wants that."""
+        kind = prepared.left if index == 0 and prepared.left else view.array.dtype
         if view.buffer is None:
-            return _Value(aligned_copy(view.array), None)
-        if prepared.accepts(index, view.array):
-            return view
-        copy = self._new(view.array.shape, view.array.dtype)
-        self._add_step(group, bind_copy, [view], [copy])
+            return _Value(aligned_copy(view.array.astype(kind)), None)
+        if not prepared.accepts(index, view.array):
+            view = self._copied(group, bind_copy, view, view.array.dtype)
+        return view if kind == view.array.dtype else self._copied(group, bind_widen, view, kind)
+
+    def _copied(self, group: Group, bind: Binder, view: _Value, dtype: np.dtype[Any]) -> _Value:
+        copy = self._new(view.array.shape, dtype)
+        self._add_step(group, bind, [view], [copy])
         return copy
 
     def destine(self, groups: Sequence[Group]) -> None:
@@ -239,14 +242,21 @@ class _Planner:
                     if name in made and reads[name] == 1:
                         self._destinations[name] = group, part
 
-    def _output(self, name: str) -> _Value:
+    def _output(self, name: str, by_rows: bool) -> _Value:
         """Return where a kernel writes a value: its part of a concatenation, if that is contiguous, or a new buffer."""
         if name in self._destinations:
             group, part = self._destinations[name]
             place = self._parts(group)[part]
             if place.array.flags.c_contiguous:
                 return place
-        return self._new(self._types[name].shape, self._types[name].dtype.dtype)
+        shape, dtype = self._types[name].shape, self._types[name].dtype.dtype
+        if by_rows and len(shape) > 2:
+            *outer, heads, rows, size = shape
+            value = self._new((*outer, rows, heads, size), dtype)
+            by_heads = value.array.swapaxes(-3, -2)
+            if has_heads(by_heads):
+                return _Value(by_heads, value.buffer)
+        return self._new(shape, dtype)
 
     def _parts(self, group: Group) -> list[_Value]:
         """Return the parts of a concatenation's output, which exists from the first time on that they are asked for."""
@@ -278,7 +288,7 @@ class _Planner:
     ) -> None:
         for value in (*inputs, *outputs, *scratch):
             self.touch(value, len(self.steps))
-        kind = COPY if bind is bind_copy else group.kind
+        kind = COPY if bind in (bind_copy, bind_widen) else group.kind
         sources = tuple(self.source(value) for value in inputs)
         places = [self.source(value) for value in (*outputs, *scratch)]
         views = tuple(view for view in places if isinstance(view, View))

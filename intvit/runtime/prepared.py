@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from intvit.ir import Operand, TensorType
 from intvit.kernels.jit import Step
 from intvit.kernels.simd import Level
+from intvit.kernels.tile import left_type
 from intvit.ops.output import RequantizingOp
 from intvit.runtime.arena import aligned_copy
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 Scratch = tuple[Shape, np.dtype[Any] | type[np.generic]]
+Binder = Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], Step | tuple[Step, ...]]
 
 
 def _is_contiguous(_index: int, array: Array) -> bool:
@@ -34,19 +36,26 @@ class Prepared:
 
     Attributes:
         uses: the positions of the inputs that the kernel reads at run time.
-        bind: makes the step from those inputs, the outputs and the scratch arrays, all in their final memory.
-        scratch: shapes and types of the scratch arrays.
+        bind: makes the step, or several in order, from those inputs, the outputs, the scratch and the shared arrays, all in
+            their final memory.
+        scratch: shapes and types of the scratch arrays, of which each thread has its own.
         arrange: turns those inputs into the views that the kernel wants (broadcast, transposed).
         accepts: whether the kernel takes such a view as it lies; if not, it is copied first.
+        left: the type that the first of those inputs is widened to, if it does not have it.
         constants: the packed constants that it keeps; several nodes may share them.
+        shared: shapes and types of arrays that the steps hand on to each other.
+        by_rows: whether memory should hold the output [..., heads, rows, C] row by row, all heads beside each other.
     """
 
     uses: tuple[int, ...]
-    bind: Callable[[Sequence[Array], Sequence[Array], Sequence[Array]], Step]
+    bind: Binder
     scratch: tuple[Scratch, ...] = ()
     arrange: Callable[..., tuple[Array, ...]] = _unchanged
     accepts: Callable[[int, Array], bool] = _is_contiguous
+    left: np.dtype[Any] | None = None
     constants: tuple[Array, ...] = ()
+    shared: tuple[Scratch, ...] = ()
+    by_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,11 @@ class Context:
     makes: Sequence[str]
     packed: dict[Any, Any]
 
+    @property
+    def left(self) -> np.dtype[Any]:
+        """The type in which kernels that multiply want the first input."""
+        return left_type(self.level, self.inputs[0].type.dtype.signed)
+
     def constant(self, index: int) -> Array:
         """Return a private, aligned copy of a constant input.
 
@@ -74,6 +88,11 @@ class Context:
     def rows(self, index: int) -> Array:
         """Return a constant with last axis 1 as one value for every row of the first input."""
         shape = (*self.inputs[0].type.shape[:-1], 1)
+        return aligned_copy(np.broadcast_to(self.inputs[index].constant, shape).reshape(-1))
+
+    def heads(self, index: int) -> Array:
+        """Return a constant [..., 1, 1] as one value for every head of the first input, [..., M, N]."""
+        shape = (*self.inputs[0].type.shape[:-2], 1, 1)
         return aligned_copy(np.broadcast_to(self.inputs[index].constant, shape).reshape(-1))
 
     def channels(self, index: int) -> Array:
@@ -89,6 +108,24 @@ def as_bits(array: Array) -> Array:
 def as_rows(array: Array) -> Array:
     """Return a contiguous array as [rows, channels]."""
     return array.reshape(-1, array.shape[-1])
+
+
+def as_heads(array: Array) -> Array:
+    """Return an array [..., A, B] as a view [H, A, B].
+
+    Raises:
+        ValueError: its leading axes can't be merged.
+    """
+    return array.reshape((-1, *array.shape[-2:]), copy=False)
+
+
+def has_heads(array: Array) -> bool:
+    """Whether `as_heads` can make a view."""
+    try:
+        as_heads(array)
+    except ValueError:
+        return False
+    return True
 
 
 def output_range(op: RequantizingOp) -> tuple[int, int, int]:

@@ -13,6 +13,7 @@ LAYERS = [
     {"importer"},
     {"quantize", "verify"},
     {"report"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 ]
@@ -20,9 +21,9 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FREE = {"", "errors", "extras", "files", "__version__"}
 """Modules without a layer, which every layer may import: `intvit` itself, its errors, its file access, its optional parts."""
-NEEDS_EXTRA = {"onnxruntime", "onnxscript", "onnx_ir", "torch", "sklearn", "psutil"}
+NEEDS_EXTRA = {"onnxruntime", "onnxscript", "onnx_ir", "torch", "sklearn", "openvino", "nncf", "matplotlib"}
 """What `pip install intvit` alone does not bring; only the layers that convert and compare may import it."""
-MAY_NEED_EXTRA = {"importer", "quantize", "verify", "report", "cli"}
+MAY_NEED_EXTRA = {"importer", "quantize", "verify", "report", "bench", "cli"}
 
 
 def upward(source):

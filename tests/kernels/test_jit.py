@@ -15,6 +15,7 @@ from vit import make_vit
 from intvit.errors import UsageError
 from intvit.kernels import cache, native, simd
 from intvit.kernels.jit import KERNELS, Kernel
+from intvit.kernels.probe import make_probe
 from intvit.kernels.progress import told_of_compiling
 from intvit.runtime.engine import Engine
 
@@ -29,6 +30,7 @@ def bind_all():
     """Compile every kernel for at least one combination of types."""
     for level in simd.supported_levels():
         Engine(make_vit(depth=1), level=level)
+        make_probe(level)
     flat = {kind: np.zeros(4, kind) for kind in (np.uint8, np.int8, np.int16, np.int32)}
     rows = {kind: array.reshape(1, 4) for kind, array in flat.items()}
     KERNELS["mean"].bind(rows[np.int16], 1, 2, 0, 0, 1, rows[np.int32], flat[np.int16])

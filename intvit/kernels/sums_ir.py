@@ -1,0 +1,115 @@
+"""The loop of a tile at every SIMD level: all sums stay in registers while the depth is walked four bytes at a time.
+
+A step loads the packed weights of every vector once, and four bytes of each row, repeated over the lanes: four codes of 8
+bits, or two that were widened to 16. One instruction multiplies them and adds the products up for every lane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from intvit.kernels.simd import Level
+from intvit.kernels.vector_ir import I8, I16, I32, I64, call, load, opaque, repeat, shuffle, vector
+
+FLIP = -0x7F7F7F80
+"""0x80808080 as int32: turns four s8 into u8 that are larger by 128, or four u8 into s8 that are smaller by 128."""
+
+
+@dataclass(frozen=True)
+class Operands:
+    """What a tile reads, as int64 values of LLVM: addresses, those of x by row, and the steps in the depth."""
+
+    x_rows: list[Any]
+    packed: Any
+    steps: Any
+    bias: Any
+
+
+def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vectors: int) -> list[list[Any]]:
+    """Emit `bias + sum over k of x[r, k] * packed[k]` for one tile, with the codes of x flipped or not.
+
+    Returns:
+        Vectors of sums by row.
+    """
+    lanes, size = level.traits.lanes, _bytes(level) * vectors
+    kind = vector(I32, lanes)
+    starts = [load(builder, builder.add(operands.bias, I64(4 * lanes * v)), kind) for v in range(vectors)]
+    flip = repeat(builder, opaque(builder, FLIP), lanes) if flips else None  # LLVM 22 never returns if it knows this operand
+
+    before, loop = builder.block, builder.append_basic_block("tile.k")
+    after = builder.append_basic_block("tile.end")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(I64)
+    sums = [[builder.phi(kind) for _ in range(vectors)] for _ in operands.x_rows]
+    weights = _load_weights(builder, level, builder.add(operands.packed, builder.mul(k, I64(size))), vectors)
+    updated = []
+    for x_row, row in zip(operands.x_rows, sums, strict=True):
+        codes = repeat(builder, load(builder, builder.add(x_row, builder.mul(k, I64(4))), I32), lanes)
+        codes = builder.xor(codes, flip) if flips else codes
+        updated.append([DOTS[level](builder, s, codes, w) for s, w in zip(row, weights, strict=True)])
+    k_next = builder.add(k, I64(1))
+    builder.cbranch(builder.icmp_signed("<", k_next, operands.steps), loop, after)
+
+    k.add_incoming(I64(0), before)
+    k.add_incoming(k_next, loop)
+    for row, new_row in zip(sums, updated, strict=True):
+        for phi, start, new in zip(row, starts, new_row, strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(new, loop)
+    builder.position_at_end(after)
+    return updated
+
+
+def _bytes(level: Level) -> int:
+    """Return the bytes of packed weights that one vector of sums takes in a step."""
+    return level.traits.lanes * level.traits.group
+
+
+def _load_weights(builder: Any, level: Level, address: Any, vectors: int) -> list[Any]:
+    """Load s8 weights for each vector, widened to 16 bits for the levels that multiply 16 bits."""
+    size = _bytes(level)
+    weights = [load(builder, builder.add(address, I64(size * v)), vector(I8, size)) for v in range(vectors)]
+    return [builder.sext(w, vector(I16, size)) for w in weights] if level.traits.group == 2 else weights
+
+
+def _dot_vnni(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
+    """Add four u8 x s8 products to each lane."""
+    name = f"llvm.x86.avx512.vpdpbusd.{32 * sums.type.count}"
+    return call(builder, name, sums.type, sums, builder.bitcast(codes, weights.type), weights)
+
+
+def _dot_neon(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
+    """Add four s8 x s8 products to each lane."""
+    return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, builder.bitcast(codes, weights.type), weights)
+
+
+def _dot_avx2(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
+    """Add two s16 x s16 products to each lane."""
+    products = call(builder, "llvm.x86.avx2.pmadd.wd", sums.type, builder.bitcast(codes, weights.type), weights)
+    return builder.add(sums, products)
+
+
+def _dot_portable(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
+    """Add two s16 x s16 products to each lane, in generic instructions that compilers turn into `pmaddwd` or `smlal`."""
+    pairs, lanes = builder.bitcast(codes, weights.type), weights.type.count
+
+    def half(values: Any, start: int) -> Any:
+        picked = shuffle(builder, values, ir.Constant(values.type, ir.Undefined), list(range(start, lanes, 2)))
+        return builder.sext(picked, sums.type)
+
+    products = [builder.mul(half(pairs, i), half(weights, i)) for i in (0, 1)]
+    return builder.add(sums, builder.add(*products))
+
+
+DOTS = {
+    Level.AVX512_VNNI: _dot_vnni,
+    Level.AVX_VNNI: _dot_vnni,
+    Level.AVX2: _dot_avx2,
+    Level.NEON_DOT: _dot_neon,
+    Level.PORTABLE: _dot_portable,
+}
+"""How each level multiplies and adds."""

@@ -1,0 +1,220 @@
+"""Vectors of integers as values inside kernels, compiled to LLVM's vector instructions on any CPU.
+
+The lanes of a vector are of one integer type: `+`, `-`, `*`, `&`, `|`, `<<` wrap as that type does, and `>>` is arithmetic for
+signed lanes and logical for unsigned ones. One operand may be a number, which is taken for every lane. Where the vectors of a
+CPU are shorter than these, the compiler takes several of them.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core.errors import TypingError
+from numba.extending import overload
+
+from intvit.kernels.vector_type import (
+    I32,
+    Emit,
+    VectorType,
+    call,
+    lane_numbers,
+    repeat,
+    resize,
+    shift_right,
+    vector_function,
+)
+
+LANES_16, LANES_32, LANES_64 = 32, 16, 8
+"""How many lanes of 16, 32 and 64 bits the vectors of most kernels have."""
+
+
+def _emit_access(builder: Any, array: Any, index: Any, kind: Any, emit_whole: Emit, emit_part: Emit) -> list[tuple[Any, Any]]:
+    """Emit an access to all lanes, or a masked one where some lie beyond the array's end; return both results and blocks."""
+    pointer = builder.bitcast(builder.gep(array.data, [index]), kind.as_pointer())
+    left = builder.sub(builder.extract_value(array.shape, 0), index)
+    mask = builder.icmp_signed("<", lane_numbers(ir.VectorType(left.type, kind.count)), repeat(builder, left, kind.count))
+    whole, part, done = (builder.append_basic_block(f"vector.{name}") for name in ("whole", "part", "done"))
+    builder.cbranch(builder.icmp_signed(">=", left, left.type(kind.count)), whole, part)
+    results = []
+    for block, emit in ((whole, emit_whole), (part, emit_part)):
+        builder.position_at_end(block)
+        results.append((emit(pointer, mask), block))
+        builder.branch(done)
+    builder.position_at_end(done)
+    return results
+
+
+@vector_function
+def load(_typing: Any, array: Any, index: Any, lanes: Any, others: Any) -> Any:
+    """Return elements of a contiguous 1-D array from `index` on; lanes beyond its end become the number `others`."""
+    kind = VectorType(array.dtype, lanes.literal_value)
+    align = array.dtype.bitwidth // 8
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        made = context.make_array(array)(context, builder, arguments[0])
+        filled = repeat(builder, context.cast(builder, arguments[3], others, kind.element), kind.lanes)
+
+        def emit_whole(pointer: Any, _mask: Any) -> Any:
+            return builder.load(pointer, align=align)
+
+        def emit_part(pointer: Any, mask: Any) -> Any:
+            return call(builder, "masked.load", kind.llvm, kind.llvm, pointer, I32(align), mask, filled)
+
+        results = _emit_access(builder, made, arguments[1], kind.llvm, emit_whole, emit_part)
+        result = builder.phi(kind.llvm)
+        for value, block in results:
+            result.add_incoming(value, block)
+        return result
+
+    return kind(array, types.int64, lanes, others), emit
+
+
+@vector_function
+def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
+    """Write a vector, cut to the elements' width, to a contiguous 1-D array from `index` on, as far as the array reaches."""
+    kind = vector.of(array.dtype)
+    align = array.dtype.bitwidth // 8
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        made = context.make_array(array)(context, builder, arguments[0])
+        value = resize(builder, arguments[2], vector, kind.element)
+
+        def emit_whole(pointer: Any, _mask: Any) -> Any:
+            return builder.store(value, pointer, align=align)
+
+        def emit_part(pointer: Any, mask: Any) -> Any:
+            return call(builder, "masked.store", kind.llvm, ir.VoidType(), value, pointer, I32(align), mask)
+
+        _emit_access(builder, made, arguments[1], kind.llvm, emit_whole, emit_part)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, vector), emit
+
+
+def fits_s16(array: Any) -> bool:
+    """Whether all numbers that an array's type holds fit s16."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(fits_s16)
+def _fits_s16(array: Any) -> Emit:
+    fits = bool(array.dtype.bitwidth + (not array.dtype.signed) <= 16)
+
+    def answer(array: Any) -> bool:
+        return fits
+
+    return answer
+
+
+@vector_function
+def vector(_typing: Any, element: Any, lanes: Any, number: Any) -> Any:
+    """Return a number in every lane, of a NumPy integer type."""
+    kind = VectorType(element.dtype, lanes.literal_value)
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return repeat(builder, context.cast(builder, arguments[2], number, kind.element), kind.lanes)
+
+    return kind(element, lanes, number), emit
+
+
+def _lanewise(emit_lanes: Emit) -> Any:
+    """Make an intrinsic of two vectors, or of a vector and a number, from what emits it for two LLVM vectors."""
+
+    @vector_function
+    def apply(_typing: Any, a: Any, b: Any) -> Any:
+        kinds = [kind for kind in (a, b) if isinstance(kind, VectorType)]
+        if kinds[0] != kinds[-1]:
+            raise TypingError(f"vectors of different types: {a} and {b}")
+        kind = kinds[0]
+
+        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def lanes(value: Any, found: Any) -> Any:
+                number = value if found == kind else context.cast(builder, value, found, kind.element)
+                return number if found == kind else repeat(builder, number, kind.lanes)
+
+            return emit_lanes(builder, kind, *map(lanes, arguments, signature.args))
+
+        return kind(a, b), emit
+
+    return apply
+
+
+def _operator(function: Any, emit_lanes: Emit) -> None:
+    apply = _lanewise(emit_lanes)
+
+    def call(a: Any, b: Any) -> Any:
+        return apply(a, b)
+
+    @overload(function)
+    def _typed(a: Any, b: Any) -> Any:
+        return call if isinstance(a, VectorType) or isinstance(b, VectorType) else None
+
+
+def _emit_choice(comparison: str) -> Emit:
+    def emit(builder: Any, kind: VectorType, a: Any, b: Any) -> Any:
+        compare = builder.icmp_signed if kind.element.signed else builder.icmp_unsigned
+        return builder.select(compare(comparison, a, b), a, b)
+
+    return emit
+
+
+def _emit_product_high(builder: Any, kind: VectorType, a: Any, b: Any) -> Any:
+    """Emit a fixed-point product whose low half is fraction: unlike a wide product, LLVM does not merge it with others."""
+    name = "smul.fix" if kind.element.signed else "umul.fix"
+    return call(builder, name, kind.llvm, kind.llvm, a, b, I32(kind.element.bitwidth))
+
+
+_operator(operator.add, lambda builder, _kind, a, b: builder.add(a, b))
+_operator(operator.sub, lambda builder, _kind, a, b: builder.sub(a, b))
+_operator(operator.mul, lambda builder, _kind, a, b: builder.mul(a, b))
+_operator(operator.and_, lambda builder, _kind, a, b: builder.and_(a, b))
+_operator(operator.or_, lambda builder, _kind, a, b: builder.or_(a, b))
+_operator(operator.lshift, lambda builder, _kind, a, b: builder.shl(a, b))
+_operator(operator.rshift, shift_right)
+
+smaller, larger = _lanewise(_emit_choice("<")), _lanewise(_emit_choice(">"))
+product_high = _lanewise(_emit_product_high)
+"""The high half of each product."""
+
+
+@vector_function
+def cast(_typing: Any, vector: Any, element: Any) -> Any:
+    """Return each lane as another NumPy integer type: extended as its own type demands, or cut."""
+    kind = vector.of(element.dtype)
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return resize(builder, arguments[0], vector, kind.element)
+
+    return kind(vector, element), emit
+
+
+@vector_function
+def first(_typing: Any, vector: Any, count: Any) -> Any:
+    """Return the first `count` lanes, and zeros in the others."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        kind = vector.llvm
+        limit = repeat(builder, builder.trunc(arguments[1], kind.element), kind.count)
+        return builder.select(builder.icmp_signed("<", lane_numbers(kind), limit), arguments[0], ir.Constant(kind, None))
+
+    return vector(vector, types.int64), emit
+
+
+def _reduction(name: str) -> Any:
+    @vector_function
+    def reduce(_typing: Any, vector: Any) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            return call(builder, f"vector.reduce.{name}", vector.llvm, vector.llvm.element, arguments[0])
+
+        return vector.element(vector), emit
+
+    return reduce
+
+
+sum_lanes = _reduction("add")
+"""The sum of all lanes, which wraps as they do."""
+max_lanes = _reduction("smax")
+"""The largest of signed lanes."""

@@ -1,0 +1,66 @@
+"""Short forms for the LLVM vector instructions that the tiles are written in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+
+
+def vector(element: Any, lanes: int) -> Any:
+    """Return a vector type."""
+    return ir.VectorType(element, lanes)
+
+
+def constant(kind: Any, value: int) -> Any:
+    """Return a vector with the same number in every lane."""
+    return ir.Constant(kind, [value] * kind.count)
+
+
+def load(builder: Any, address: Any, kind: Any) -> Any:
+    """Load from an int64 address that need not be aligned."""
+    value = builder.load(builder.inttoptr(address, kind.as_pointer()))
+    value.align = 1
+    return value
+
+
+def store(builder: Any, value: Any, address: Any) -> None:
+    """Store to an int64 address that need not be aligned."""
+    builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
+
+
+def shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+    """Return those lanes of `a` and then `b`."""
+    return builder.shuffle_vector(a, b, ir.Constant(vector(I32, len(lanes)), lanes))
+
+
+def repeat(builder: Any, value: Any, lanes: int) -> Any:
+    """Return a scalar in every lane of a vector."""
+    kind = vector(value.type, lanes)
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), value, I32(0))
+    return shuffle(builder, one, ir.Constant(kind, ir.Undefined), [0] * lanes)
+
+
+def call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """Call an LLVM intrinsic function."""
+    kind = ir.FunctionType(result, [a.type for a in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)  # type: ignore[no-untyped-call]
+
+
+def join(builder: Any, parts: list[Any]) -> Any:
+    """Return the lanes of 1, 2, 3 or 4 vectors of one type as one vector."""
+    lanes = parts[0].type.count
+    whole = parts[0]
+    for i, part in enumerate(parts[1:], 1):
+        wide = shuffle(builder, part, ir.Constant(part.type, ir.Undefined), [*range(lanes), *[lanes] * (lanes * (i - 1))])
+        whole = shuffle(builder, whole, wide, [*range(lanes * i), *range(lanes * i, lanes * (i + 1))])
+    return whole
+
+
+def opaque(builder: Any, value: int) -> Any:
+    """Return an int32 that LLVM takes for unknown."""
+    code = ir.InlineAsm(ir.FunctionType(I32, [I32]), "", "=r,0", side_effect=False)
+    return builder.call(code, [I32(value)])

@@ -1,0 +1,73 @@
+"""How attention is bound to its kernels: keys and values are packed once, then rows of each head are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit import ops
+from intvit.kernels.attention import attention, pack_heads
+from intvit.kernels.jit import Step
+from intvit.kernels.softmax_polynomial import exponential_steps
+from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.kernels.vector import LANES_16
+from intvit.runtime.arena import aligned_copy
+from intvit.runtime.prepared import Context, Prepared, as_bits, as_heads, has_heads, output_range
+
+Array = NDArray[Any]
+
+
+def accepts_heads(index: int, array: Array) -> bool:
+    """Whether the kernels take an operand as it lies: leading axes that can be merged and, on the left, contiguous rows."""
+    return has_heads(array) and (index > 0 or array.strides[-1] == array.itemsize)
+
+
+def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
+    """Bind `q k^T`, the softmax's exponential, its product with the values, and the division by the row's sum."""
+    (_, softmax, _, divide), (at, softmax_at, mix_at, divide_at) = operators, contexts
+    level, (*_, tokens, size) = at.level, mix_at.inputs[1].type.shape
+    depth, value_depth = padded_depth(level, at.inputs[0].type.shape[-1]), padded_depth(level, tokens)
+    columns, value_columns = padded_columns(level, tokens), padded_columns(level, size)
+    multiplier, numerator = softmax_at.heads(1), divide_at.heads(2)
+    is_table = isinstance(softmax, ops.SoftmaxTable)
+    exponential = softmax_at.constant(2) if is_table else aligned_copy(exponential_steps(softmax.coefficients))
+    signed = at.inputs[0].type.dtype.signed
+    added = offset(level, signed)
+    queries, codes = (
+        aligned_copy(np.full((1, deep), offset(level, is_signed), operand_type(level)))
+        for deep, is_signed in ((depth, signed), (value_depth, False))
+    )
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
+        (q, keys, values), y = (as_heads(x) for x in inputs), as_bits(as_heads(outputs[0]))
+        sums, left, scores, e, row_sum, mixed, *packed = scratch
+        return (
+            pack_heads.bind(level, keys, values, depth, value_depth, queries, codes, sums, *packed, grains=len(keys)),
+            attention.bind(
+                level, q, added, *packed, depth, value_depth, tokens, multiplier, softmax.shift, exponential,
+                numerator, divide.shift, *output_range(divide), left, scores, e, row_sum, mixed, y,
+                grains=len(q) * -(-q.shape[1] // rows),
+            ),
+        )  # fmt: skip
+
+    (rows, _), heads = tile_shape(level), len(multiplier)
+    whole = -(-max(columns, value_depth) // LANES_16) * LANES_16
+    scratch = (
+        (tile_shape(level), np.int32),
+        ((rows, depth), operand_type(level)),
+        ((rows, whole), np.int32),
+        ((rows, whole), left_type(level, signed=False)),
+        ((rows,), np.int32),
+        ((rows, value_columns), np.int32),
+    )
+    shared = (
+        ((heads, depth * columns), np.int8),
+        ((heads, columns), np.int32),
+        ((heads, value_depth * value_columns), np.int8),
+        ((heads, value_columns), np.int32),
+    )
+    constants = multiplier, numerator, exponential, queries, codes
+    return Prepared((0, 1, 2), bind, scratch, accepts=accepts_heads, constants=constants, shared=shared, by_rows=True)

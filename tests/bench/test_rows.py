@@ -1,0 +1,65 @@
+"""Rows from given times: nothing here is measured."""
+
+import pytest
+
+from intvit.bench.case import Case, CaseTimes
+from intvit.bench.profile import NodeTime, by_kind
+from intvit.bench.results import failure_rows, limit_row, profile_values, ratio_rows, result_rows, scaling_rows
+from intvit.bench.scaling import gains
+
+SECONDS = {"intvit": [0.010, 0.010, 0.020], "peer": [0.030, 0.020, 0.040]}
+TIMES = CaseTimes(
+    Case(threads=2, batch=8), SECONDS, limit=[100e9, 200e9, 300e9], core_share=0.99, failures={"other": "no such CPU"}
+)
+
+
+def test_result_rows():
+    own, peer = result_rows(TIMES, macs=500_000_000, peaks={"intvit": 7})
+    assert (own["engine"], own["threads"], own["batch"], own["rounds"]) == ("intvit", 2, 8, 3)
+    assert (own["median_ms"], own["per_image_ms"], own["peak_bytes"]) == (10, 1.25, 7)
+    assert peer["low_ms"] == pytest.approx(25)
+    assert peer["high_ms"] == pytest.approx(35)
+    assert peer["peak_bytes"] is None
+
+
+def test_share_of_the_limit_counts_images_and_threads():
+    own, _ = result_rows(TIMES, macs=500_000_000, peaks={})
+    assert own["share_of_limit"] == pytest.approx(8 * 0.5e9 / 0.010 / (200e9 * 2))
+
+
+def test_ratio_rows_divide_by_the_own_engine():
+    (row,) = ratio_rows(TIMES, "intvit")
+    assert row["engine"] == "peer"
+    assert row["ratio"] == pytest.approx(3)
+    assert row["by_round"] == pytest.approx(2)
+    assert (row["low"], row["high"]) == (pytest.approx(2), pytest.approx(2.5))
+
+
+def test_limit_and_failures():
+    rate = {"gmacs_per_second": 200, "low": 150, "high": 250}
+    assert limit_row(TIMES) == pytest.approx({"threads": 2, "batch": 8, **rate, "core_share": 0.99})
+    assert failure_rows(TIMES) == [{"engine": "other", "threads": 2, "batch": 8, "reason": "no such CPU"}]
+
+
+def test_scaling_compares_images_not_runs():
+    seconds = {Case(1, 1): [1.0], Case(2, 1): [0.5], Case(1, 8): [6.4], Case(2, 8): [4.0]}
+    rows = {
+        (row["threads"], row["batch"], row["base_threads"], row["base_batch"]): row["ratio"]
+        for row in scaling_rows(gains(seconds))
+    }
+    assert rows == {
+        (2, 1, 1, 1): pytest.approx(2),
+        (1, 8, 1, 1): pytest.approx(1.25),
+        (2, 8, 1, 8): pytest.approx(1.6),
+        (2, 8, 2, 1): pytest.approx(1.0),
+    }
+
+
+def test_profile_adds_up_kinds():
+    nodes = [NodeTime("a", "Linear", 3.0, 30), NodeTime("b", "Gelu", 5.0, 0), NodeTime("c", "Linear", 4.0, 40)]
+    linear, gelu = by_kind(nodes)
+    assert (linear.kind, linear.nodes, linear.seconds, linear.macs) == ("Linear", 2, 7, 70)
+    assert linear.share + gelu.share == pytest.approx(1)
+    values = profile_values(nodes)
+    assert values["total_ms"] == 12000
+    assert [node["node"] for node in values["nodes"]] == ["a", "b", "c"]
