@@ -1,4 +1,4 @@
-"""Linear with 16-bit inputs, for the few rows that get them: four inputs' weights at a time are added to the sums."""
+"""Linear with 16-bit inputs, for the few rows that get them: their lower and upper bytes are multiplied one after the other."""
 
 from __future__ import annotations
 
@@ -7,54 +7,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import finish, share
+from intvit.kernels.integer import finish, shift_left
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.tile import copy_row
+from intvit.kernels.simd import Level
+from intvit.kernels.tile import dot_tile
+from intvit.kernels.tiling import each_panel
 
 Array = NDArray[Any]
 
 
-@kernel(scratch=("sums",))
+@kernel(scratch=("bytes_of_row", "sums"))
 def linear_wide(
-    x: Array, weight: Array, bias: Array, multiplier: Array,
-    shift: int, zero_point: int, low: int, high: int, sums: Array, y: Array, part: int, parts: int,
+    level: Level, x: Array, lower: int, upper: int, packed: Array, depth: int, bias: Array, zeros: Array, multiplier: Array,
+    shift: int, zero_point: int, low: int, high: int, bytes_of_row: Array, sums: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute `y = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)`.
 
     Args:
-        x: u8/s8/s16 [M, K].
-        weight: s8 [K, N].
-        bias: s32 [N].
-        multiplier: s32 [N].
-        sums: s32 [N], scratch.
+        level: decides the packing, and the instructions.
+        x: s16/u16 [M, K]; `lower` and `upper` are added to its bytes to make them the level's own left operands.
+        packed: the weights, of padded depth `depth`.
+        bias: s32, padded to whole panels, less `lower + 256 upper` times the column sums of the weights, modulo 2^32.
+        zeros: s32, as many.
+        multiplier: s32, as many.
+        bytes_of_row: of `operand_type(level)` [2, depth], scratch.
+        sums: s32 [2, columns of a tile], scratch.
         y: s8/s16/s32 [M, N]; u8 and u16 codes are written by their bits.
     """
-    start, stop = share(len(bias), part, parts)
-    own = sums[start:stop]
-    whole = len(weight) & ~3
     for row in range(len(x)):
-        copy_row(bias[start:stop], own)
-        for k in range(0, whole, 4):
-            add_four(x[row, k : k + 4], weight[k : k + 4, start:stop], own)
-        for k in range(whole, len(weight)):
-            add_one(x[row, k], weight[k, start:stop], own)
-        finish(own, multiplier[start:stop], shift, zero_point, low, high, y[row, start:stop])
+        split_bytes(x[row], lower, upper, bytes_of_row)
+        operands = (bytes_of_row, packed, depth, bias, zeros, multiplier, (shift, zero_point, low, high), sums, y[row])
+        each_panel(level, 1, y.shape[1], len(bias), wide_panel, operands, part, parts)
 
 
 @device
-def add_four(x: Array, weight: Array, sums: Array) -> None:
-    """Add four inputs' products to the sums, which are read and written once for all four."""
-    x0, x1, x2, x3 = np.int32(x[0]), np.int32(x[1]), np.int32(x[2]), np.int32(x[3])
-    w0, w1, w2, w3 = weight[0], weight[1], weight[2], weight[3]
-    for c in range(len(sums)):
-        first = np.int32(np.int32(x0 * np.int32(w0[c])) + np.int32(x1 * np.int32(w1[c])))
-        second = np.int32(np.int32(x2 * np.int32(w2[c])) + np.int32(x3 * np.int32(w3[c])))
-        sums[c] = np.int32(sums[c] + np.int32(first + second))
+def split_bytes(x: Array, lower: Scalar, upper: Scalar, bytes_of_row: Array) -> None:
+    """Write the lower and the upper bytes."""
+    for k in range(len(x)):
+        bytes_of_row[0, k] = (np.int32(x[k]) & np.int32(255)) + lower
+        bytes_of_row[1, k] = (np.int32(x[k]) >> np.int32(8)) + upper
 
 
 @device
-def add_one(x: Scalar, weight: Array, sums: Array) -> None:
-    """Add one input's products to the sums."""
-    value = np.int32(x)
-    for c in range(len(sums)):
-        sums[c] = np.int32(sums[c] + np.int32(value * np.int32(weight[c])))
+def wide_panel(
+    level: Level, _first: Scalar, _last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+) -> None:
+    """Compute one row of a panel into y; sums of upper bytes may wrap, the total does not."""
+    bytes_of_row, packed, depth, bias, zeros, multiplier, (shift, zero_point, low, high), sums, y = operands
+    dot_tile(level, bytes_of_row, 0, 1, column, width, packed, depth, bias, sums, 0, 0)
+    dot_tile(level, bytes_of_row, 1, 1, column, width, packed, depth, zeros, sums, 1, 0)
+    total, high_sums, end = sums[0], sums[1], column + valid
+    for c in range(valid):
+        total[c] = np.int32(total[c] + shift_left(high_sums[c], 8))
+    finish(total[:valid], multiplier[column:end], shift, zero_point, low, high, y[column:end])

@@ -18,7 +18,7 @@ from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
 from intvit.kernels.linear_wide import linear_wide
 from intvit.kernels.pack import pack
 from intvit.kernels.simd import Level
-from intvit.kernels.tile import offset, padded_columns, padded_depth, tile_shape
+from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.runtime.arena import aligned_copy, aligned_empty
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 
@@ -55,7 +55,10 @@ class PackedLinear:
         depth, columns = padded_depth(at.level, weight.shape[0]), padded_columns(at.level, weight.shape[1])
         packed = aligned_empty((depth * columns,), np.int8)
         pack(weight, at.level, packed)
-        added = offset(at.level, at.inputs[0].type.dtype.signed)
+        x = at.inputs[0].type.dtype
+        added = offset(at.level, x.signed)
+        if x.bits > 8:
+            added = offset(at.level, signed=False) + 256 * added
         start = at.inputs[2].constant.astype(np.int64) - added * weight.sum(0, dtype=np.int64)
         bias, multiplier = (
             aligned_copy(np.pad(a, (0, columns - len(a))).astype(np.int32)) for a in (start, at.inputs[3].constant)
@@ -100,14 +103,20 @@ def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
 
 
 def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
-    weight, bias, multiplier = (at.constant(i) for i in (1, 2, 3))
+    """Bind a linear layer with 16-bit inputs."""
+    level, signed = at.level, at.inputs[0].type.dtype.signed
+    weights, added = PackedLinear.of(at), (offset(level, signed=False), offset(level, signed))
+    zeros = aligned_copy(np.zeros_like(weights.bias))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        grains = -(-len(bias) // 64)
-        return linear_wide.bind(x, weight, bias, multiplier, op.shift, *output_range(op), scratch[0], y, grains=grains)
+        constants = weights.packed, weights.depth, weights.bias, zeros, weights.multiplier
+        return linear_wide.bind(
+            level, x, *added, *constants, op.shift, *output_range(op), *scratch, y, grains=_grains(y[:1], level)
+        )
 
-    return Prepared((0,), bind, (((len(bias),), np.int32),), constants=(weight, bias, multiplier))
+    scratch = ((2, weights.depth), operand_type(level)), ((2, tile_shape(level)[1]), np.dtype(np.int32))
+    return Prepared((0,), bind, scratch, constants=(*weights.arrays, zeros))
 
 
 def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:

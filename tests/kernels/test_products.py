@@ -1,4 +1,4 @@
-"""Linear and MatMul: every tail of rows, columns and depth, both SIMD levels, all types, strided views."""
+"""Linear and MatMul: every tail of rows, columns and depth, every SIMD level, all types, strided views."""
 
 import numpy as np
 import pytest
