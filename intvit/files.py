@@ -4,6 +4,9 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from intvit.errors import InputFileError, OutputFileError, ResourceLimitError
@@ -38,6 +41,20 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
         InputFileError: the file is missing, unreadable, a folder, or not a regular file.
         ResourceLimitError: the file holds more than `limit` bytes.
     """
+    with open_file(path, limit) as (file, _):
+        data = file.read(limit + 1)
+        if len(data) > limit:
+            raise _too_large(path, limit, len(data))
+        return data
+
+
+@contextmanager
+def open_file(path: str | Path, limit: int) -> Iterator[tuple[BufferedReader, int]]:
+    """Open a regular file of at most `limit` bytes for reading; raises what `read_bytes` raises, as long as it is open.
+
+    Returns:
+        The file and its size.
+    """
     path = Path(path)
     try:
         mode = path.stat().st_mode
@@ -45,26 +62,19 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
             raise InputFileError(
                 "not a regular file", where=str(path), expected="a file", found=_kind(mode), hint="give a file's path"
             )
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
+        file = path.open("rb")
     except FileNotFoundError:
         raise InputFileError("no such file", where=str(path), hint="check the spelling of the path") from None
     except (OSError, ValueError) as error:
-        raise InputFileError(
-            "can't read this file",
-            where=repr(str(path)),
-            found=_reason(error),
-            hint="check the path and its permissions",
-        ) from error
-    if len(data) > limit:
-        raise ResourceLimitError(
-            "the file is too large",
-            where=str(path),
-            expected=f"at most {limit} bytes",
-            found=f"{max(path.stat().st_size, len(data))} bytes",
-            hint="check that this is the right file, or raise the limit",
-        )
-    return data
+        raise _unreadable(path, error) from error
+    with file:
+        try:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise _too_large(path, limit, size)
+            yield file, size
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
@@ -196,6 +206,22 @@ def _output_error(path: Path, error: OSError | ValueError) -> OutputFileError:
         where=repr(str(path)),
         found=_reason(error),
         hint=_HINTS.get(number or 0, "choose another place"),
+    )
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> InputFileError:
+    return InputFileError(
+        "can't read this file", where=repr(str(path)), found=_reason(error), hint="check the path and its permissions"
+    )
+
+
+def _too_large(path: str | Path, limit: int, size: int) -> ResourceLimitError:
+    return ResourceLimitError(
+        "the file is too large",
+        where=str(path),
+        expected=f"at most {limit} bytes",
+        found=f"{size} bytes",
+        hint="check that this is the right file, or raise the limit",
     )
 
 

@@ -16,7 +16,9 @@ def digest(array: NDArray[Any]) -> str:
     """Return the SHA-256 (hex) of an array's element type, shape and little-endian values."""
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
     head = f"{array.dtype.kind}{array.dtype.itemsize}{array.shape}".encode()
-    return hashlib.sha256(head + little.tobytes()).hexdigest()
+    whole = hashlib.sha256(head)
+    whole.update(little.reshape(-1).view(np.uint8).data)
+    return whole.hexdigest()
 
 
 def digest_all(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,10 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from intvit.errors import InputFileError
-from intvit.files import read_bytes
+from intvit.files import open_file
 from intvit.io.functions import INT_TYPE, ONNX_TYPE, function_of
 from intvit.io.model import DOMAIN, FORMAT_VERSION, IntegerModel, ModelInfo
+from intvit.io.wire import Span, read_exactly, read_model
 from intvit.ir import Graph, Node, Op, TensorType, certify, check_graph
 from intvit.numerics import IntType
 from intvit.ops import OPS
@@ -35,28 +38,33 @@ def load_model(path: str | Path) -> IntegerModel:
         CheckFailed: an intermediate could overflow.
         ResourceLimitError: the file is larger than 2 GiB.
     """
-    return model_from_bytes(read_bytes(Path(path), MAX_FILE_BYTES), where=str(path))
+    with open_file(path, MAX_FILE_BYTES) as (stream, size):
+        return _load(stream, size, str(path))
 
 
 def model_from_bytes(data: bytes, where: str = "model") -> IntegerModel:
     """Read an integer model from memory; raises what `load_model` raises."""
-    proto = onnx.ModelProto()
+    return _load(io.BytesIO(data), len(data), where)
+
+
+def _load(stream: io.BufferedIOBase, size: int, where: str) -> IntegerModel:
     try:
-        proto.ParseFromString(data)
+        proto, spans = read_model(stream, size)
     except DecodeError:
-        raise _error(where, "is not an ONNX file, or is cut short", found=f"{len(data)} bytes") from None
+        raise _error(where, "is not an ONNX file, or is cut short", found=f"{size} bytes") from None
     _check_text(proto, where)
     properties = {p.key: p.value for p in proto.metadata_props}
     _check_format(proto, properties, where)
     _check_functions(proto, where)
-    graph = _graph(proto.graph, where)
+    graph = _graph(proto.graph, spans, stream, where)
     _check_defined(proto, where)
-    _check_outputs(proto.graph, graph, where)
+    types = check_graph(graph)
+    _check_outputs(proto.graph, types, where)
     try:
         info = ModelInfo.from_properties(properties)
     except (ValueError, ZeroDivisionError) as error:
         raise _error(where, f"has damaged metadata: {error}") from None
-    certify(graph).require()
+    certify(graph, types).require()
     return IntegerModel(graph, info)
 
 
@@ -108,14 +116,13 @@ def _check_text(proto: onnx.ModelProto, where: str) -> None:
         raise _error(where, "holds a name or text that is not UTF-8")
 
 
-def _check_outputs(proto: onnx.GraphProto, graph: Graph, where: str) -> None:
-    types = check_graph(graph)
+def _check_outputs(proto: onnx.GraphProto, types: Mapping[str, TensorType], where: str) -> None:
     for value in proto.output:
         if ONNX_TYPE[types[value.name].dtype] != value.type.tensor_type.elem_type:
             raise _error(where, f"output {value.name!r} is declared in another type than it has", str(types[value.name]))
 
 
-def _graph(proto: onnx.GraphProto, where: str) -> Graph:
+def _graph(proto: onnx.GraphProto, spans: Sequence[Span], stream: io.BufferedIOBase, where: str) -> Graph:
     if proto.sparse_initializer or any(len(n.attribute) and n.domain != DOMAIN for n in proto.node):
         raise _error(where, "holds more than operators of the domain ai.intvit")
     for group in (proto.input, proto.initializer):
@@ -124,7 +131,7 @@ def _graph(proto: onnx.GraphProto, where: str) -> Graph:
     return Graph(
         inputs={v.name: _type(v, where) for v in proto.input},
         outputs=tuple(v.name for v in proto.output),
-        constants={t.name: _array(t, where) for t in proto.initializer},
+        constants={t.name: _array(t, span, stream, where) for t, span in zip(proto.initializer, spans, strict=True)},
         nodes=tuple(_node(n, where) for n in proto.node),
     )
 
@@ -146,7 +153,8 @@ def _rows(label: str) -> int:
     return int(match[1] or 1) if match else 0
 
 
-def _array(tensor: onnx.TensorProto, where: str) -> NDArray[Any]:
+def _array(tensor: onnx.TensorProto, raw: Span, stream: io.BufferedIOBase, where: str) -> NDArray[Any]:
+    """Read a constant, whose bytes lie at `raw`."""
     name = f"constant {tensor.name!r}"
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
         raise _error(where, f"{name} lies in another file", "all constants inside the file")
@@ -155,10 +163,14 @@ def _array(tensor: onnx.TensorProto, where: str) -> NDArray[Any]:
         raise _error(where, f"{name} is not an integer tensor")
     shape = tuple(tensor.dims)
     expected = math.prod(shape) * kind.bits // 8
-    if any(d < 1 for d in shape) or len(tensor.raw_data) != expected:
-        raise _error(where, f"{name} is damaged", f"{expected} bytes for {shape}", f"{len(tensor.raw_data)} bytes")
-    little = np.frombuffer(tensor.raw_data, kind.dtype.newbyteorder("<"))
-    array = little.astype(kind.dtype).reshape(shape)
+    if any(d < 1 for d in shape) or raw.length != expected:
+        raise _error(where, f"{name} is damaged", f"{expected} bytes for {shape}", f"{raw.length} bytes")
+    little = np.empty(shape, kind.dtype.newbyteorder("<"))
+    try:
+        read_exactly(stream, raw, little.reshape(-1).view(np.uint8).data)
+    except DecodeError:
+        raise _error(where, f"{name} is cut short", f"{expected} bytes for {shape}") from None
+    array = little.astype(kind.dtype, copy=False)
     array.setflags(write=False)
     return array
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from intvit.errors import CheckFailed
 from intvit.ir.check import check_graph
 from intvit.ir.graph import Graph
 from intvit.ir.op import Bound, Operand, OpTypeError
+from intvit.ir.tensor_type import TensorType
 from intvit.numerics import Interval
 
 
@@ -56,14 +58,18 @@ class Certificate:
             )
 
 
-def certify(graph: Graph) -> Certificate:
+def certify(graph: Graph, types: Mapping[str, TensorType] | None = None) -> Certificate:
     """Compute the certificate of a graph, in Python integers and exact int64 sums.
+
+    Args:
+        graph: the graph.
+        types: what `check_graph` returned for it, if it was asked before.
 
     Raises:
         GraphError: the graph has faults.
         CheckFailed: an operator can't bound its values (a constant is missing or out of range).
     """
-    types = check_graph(graph)
+    types = check_graph(graph) if types is None else types
     intervals = {name: kind.dtype.interval for name, kind in graph.inputs.items()}
     for name, array in graph.constants.items():
         intervals[name] = Interval(int(array.min()), int(array.max()))

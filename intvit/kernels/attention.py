@@ -18,7 +18,7 @@ from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.matmul import start_sums
 from intvit.kernels.pack import pack_activation
 from intvit.kernels.simd import Level
-from intvit.kernels.softmax_divide import divide_row
+from intvit.kernels.softmax_divide import divide_row, row_factor
 from intvit.kernels.softmax_exp import LOWEST
 from intvit.kernels.softmax_polynomial import exponential_rows
 from intvit.kernels.softmax_table import table_row
@@ -70,7 +70,7 @@ def attention(
         multiplier: s32 [H], non-negative; shift: of the rescale to distances.
         exponential: as `softmax_polynomial` or `softmax_table` takes it: u16/s32 steps or a u8 table.
         numerator: s64 [H]; divide_shift, zero_point, low, high: as in `softmax_divide`.
-        left: of `operand_type(level)` [rows of a tile, depth], zero beyond K.
+        left: of `operand_type(level)` [rows of a tile, depth].
         scores: s32 [rows of a tile, T padded to whole panels and whole vectors of 16-bit lanes].
         e: of `left_type(level, False)` [rows of a tile, T padded to whole vectors of 16-bit lanes].
         row_sum: s32 [rows of a tile].
@@ -91,7 +91,7 @@ def attention(
         row_exponentials(scores[:count], tokens, multiplier[head], shift, exponential, e, row_sum)
         multiply_tile(level, e, count, packed_values[head], value_depth, value_bias[head], mixed)
         for r in range(count):
-            factor = numerator[head] // np.int64(row_sum[r])
+            factor = row_factor(numerator[head], row_sum[r])
             divide_row(mixed[r], factor, divide_shift, zero_point, low, high, y[head, row + r])
 
 

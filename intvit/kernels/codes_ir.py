@@ -47,7 +47,7 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
     down = builder.trunc(builder.sub(output.shift, I64(32)), I32)
     half = repeat(builder, builder.shl(I32(1), builder.sub(down, I32(1))), lanes)
     downs, zero_points = repeat(builder, down, lanes), spread(output.zero_point)
-    low, high, flip = (spread_code(n) for n in (builder.sub(output.low, middle), builder.sub(output.high, middle), middle))
+    lows, highs, flip = (spread_code(n) for n in (builder.sub(output.low, middle), builder.sub(output.high, middle), middle))
     factors = [
         _split(builder, load(builder, builder.add(output.multiplier, I64(4 * lanes * v)), vector(I32, lanes)))
         for v in range(len(sums[0]))
@@ -58,8 +58,8 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
             for s, f in zip(row, factors, strict=True)
         ]
         codes = narrow(builder, level, scaled, element)
-        codes = builder.select(builder.icmp_signed("<", codes, low), low, codes)
-        codes = builder.select(builder.icmp_signed(">", codes, high), high, codes)
+        codes = builder.select(builder.icmp_signed("<", codes, lows), lows, codes)
+        codes = builder.select(builder.icmp_signed(">", codes, highs), highs, codes)
         store(builder, builder.xor(codes, flip), y_row)
 
 

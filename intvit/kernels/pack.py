@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,30 @@ Array = NDArray[Any]
 def pack(matrix: Array, level: Level, out: Array) -> None:
     """Pack s8 `matrix` [K, N] into flat s8 `out`, as many elements as its padded depth times its padded columns."""
     depth, columns = padded_depth(level, matrix.shape[0]), padded_columns(level, matrix.shape[1])
-    group = level.traits.group
     whole = np.pad(matrix, ((0, depth - matrix.shape[0]), (0, columns - matrix.shape[1])))
+    for part, panel in _panels(out, level, depth, columns):
+        for i in range(panel.shape[-1]):
+            panel[:, :, i] = whole[i :: panel.shape[-1], part]
+
+
+def unpack(packed: Array, level: Level, shape: tuple[int, int]) -> Array:
+    """Return the s8 matrix [K, N] of that shape that `pack` made flat s8 `packed` of."""
+    depth, columns = padded_depth(level, shape[0]), padded_columns(level, shape[1])
+    whole = np.empty((depth, columns), np.int8)
+    for part, panel in _panels(packed, level, depth, columns):
+        for i in range(panel.shape[-1]):
+            whole[i :: panel.shape[-1], part] = panel[:, :, i]
+    return np.ascontiguousarray(whole[: shape[0], : shape[1]])
+
+
+def _panels(packed: Array, level: Level, depth: int, columns: int) -> Iterator[tuple[slice, Array]]:
+    """Return which columns each panel holds, and a view [groups of rows, its columns, rows of a group] of it."""
+    group = level.traits.group
     column = 0
     while column < columns:
         width = panel_width(level, columns - column)
-        panel = out[column * depth : (column + width) * depth].reshape(depth // group, width, group)
-        for i in range(group):
-            panel[:, :, i] = whole[i::group, column : column + width]
+        panel = packed[column * depth : (column + width) * depth]
+        yield slice(column, column + width), panel.reshape(depth // group, width, group)
         column += width
 
 

@@ -39,7 +39,13 @@ def softmax_divide(
     """
     start, stop = share(len(y), part, parts)
     for r in range(start, stop):
-        divide_row(x[r], numerator[r] // np.int64(row_sum[r]), shift, zero_point, low, high, y[r])
+        divide_row(x[r], row_factor(numerator[r], row_sum[r]), shift, zero_point, low, high, y[r])
+
+
+@device
+def row_factor(numerator: Scalar, row_sum: Scalar) -> Scalar:
+    """Return their quotient; neither is negative."""
+    return np.int64(np.uint64(numerator) // np.uint64(row_sum))
 
 
 @device

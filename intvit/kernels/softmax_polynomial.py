@@ -72,19 +72,7 @@ def exponential_rows(
 
     Rows of x may be longer than `columns`; what is there must be `LOWEST`. Rows of e may be longer, too, and get zeros there.
     """
-    if 14 <= shift <= 33 and multiplier >= 1 << 21:
-        polynomial_rows(x, columns, multiplier, shift, read_steps(steps), e, row_sum, True)
-    else:
-        polynomial_rows(x, columns, multiplier, shift, read_steps(steps), e, row_sum, None)
-
-
-@device
-def polynomial_rows(
-    x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: tuple[Scalar, ...],
-    e: Array, row_sum: Array, normal: bool | None,
-) -> None:  # fmt: skip
-    """Compute the rows; `normal` is None if `capped_distances` can't."""
-    cap = (np.int64(END) << np.int64(shift)) // np.int64(max(multiplier, 1)) + 1
+    numbers, cap = read_steps(steps), difference_cap(multiplier, shift)
     ahead = row_max(x[0])
     for r in range(len(x)):
         row, out, top, total = x[r], e[r], ahead, np.int32(0)
@@ -92,14 +80,9 @@ def polynomial_rows(
         for start in range(0, columns, CHUNK):
             sums = vector(np.uint16, LANES_16, 0)
             for c in range(start, min(start + CHUNK, columns), LANES_16):
-                x0, x1 = load(row, c, LANES_32, LOWEST), load(row, c + LANES_32, LANES_32, LOWEST)
-                if normal is None:
-                    d0 = distances(x0, top, multiplier, shift, shift - 1, LIMIT)
-                    d1 = distances(x1, top, multiplier, shift, shift - 1, LIMIT)
-                else:
-                    d0 = capped_distances(x0, top, multiplier, shift, cap)
-                    d1 = capped_distances(x1, top, multiplier, shift, cap)
-                values = exponentials(d0, d1, steps)
+                d0 = twofold_distances(load(row, c, LANES_32, LOWEST), top, multiplier, shift, cap)
+                d1 = twofold_distances(load(row, c + LANES_32, LANES_32, LOWEST), top, multiplier, shift, cap)
+                values = exponentials(d0, d1, numbers)
                 if c + LANES_16 > columns:
                     values = first(values, columns - c)
                 sums = sums + values
@@ -109,8 +92,21 @@ def polynomial_rows(
 
 
 @device
-def capped_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar, cap: Scalar) -> Scalar:
-    """Return twice the distances as u32, where bit 0 does not count; those of differences beyond `cap` only say so."""
+def difference_cap(multiplier: Scalar, shift: Scalar) -> Scalar:
+    """Return a difference to the maximum that is at least END away, or 0 if the multiplier or the shift is not a usual one."""
+    if shift < 14 or shift > 33 or multiplier < 1 << 21:
+        return np.int64(0)
+    return (np.int64(END) << np.int64(shift)) // np.int64(multiplier) + 1
+
+
+@device
+def twofold_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar, cap: Scalar) -> Scalar:
+    """Return twice the distances as u32, where bit 0 does not count, and those of differences beyond `cap` only say so.
+
+    With a cap, the shift makes the high half of a product of 32 bits the result but for the rounding, which is 1.
+    """
+    if cap == 0:
+        return distances(x, top, multiplier, shift, shift - 1, LIMIT)
     difference = smaller(cast(top - x, np.uint32), cap) << (33 - shift)
     factor = np.uint64(np.uint32(multiplier))
     return join_high(even(difference) * factor, odd(difference) * factor) + 1

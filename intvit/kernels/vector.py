@@ -163,8 +163,9 @@ def _emit_choice(comparison: str) -> Emit:
 
 def _emit_product_high(builder: Any, kind: VectorType, a: Any, b: Any) -> Any:
     """Emit a fixed-point product whose low half is fraction: unlike a wide product, LLVM does not merge it with others."""
-    name = "smul.fix" if kind.element.signed else "umul.fix"
-    return call(builder, name, kind.llvm, kind.llvm, a, b, I32(kind.element.bitwidth))
+    if kind.element.signed:
+        raise TypingError(f"product_high takes unsigned lanes, got {kind}")
+    return call(builder, "umul.fix", kind.llvm, kind.llvm, a, b, I32(kind.element.bitwidth))
 
 
 _operator(operator.add, lambda builder, _kind, a, b: builder.add(a, b))
@@ -177,7 +178,7 @@ _operator(operator.rshift, shift_right)
 
 smaller, larger = _lanewise(_emit_choice("<")), _lanewise(_emit_choice(">"))
 product_high = _lanewise(_emit_product_high)
-"""The high half of each product."""
+"""The high half of each product of unsigned lanes."""
 
 
 @vector_function

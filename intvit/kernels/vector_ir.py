@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -60,7 +61,28 @@ def join(builder: Any, parts: list[Any]) -> Any:
     return whole
 
 
-def opaque(builder: Any, value: int) -> Any:
-    """Return an int32 that LLVM takes for unknown."""
-    code = ir.InlineAsm(ir.FunctionType(I32, [I32]), "", "=r,0", side_effect=False)
-    return builder.call(code, [I32(value)])
+def opaque(builder: Any, value: Any) -> Any:
+    """Return an integer that LLVM takes for unknown."""
+    code = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", "=r,0", side_effect=False)
+    return builder.call(code, [value])
+
+
+def call_own(builder: Any, name: str, arguments: list[Any], emit: Callable[[Any, list[Any]], None]) -> None:
+    """Call a function of its own: inside a kernel, values that live around a loop would take registers from it.
+
+    Args:
+        builder: where to call.
+        name: tells what the function does: all of one name in a module are the same.
+        arguments: its arguments.
+        emit: emits its body, given a builder and the parameters.
+    """
+    function = builder.module.globals.get(name)
+    if function is None:
+        kind = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
+        function = ir.Function(builder.module, kind, name)
+        function.linkage = "internal"
+        function.attributes.add("noinline")
+        inside = ir.IRBuilder(function.append_basic_block("entry"))
+        emit(inside, list(function.args))
+        inside.ret_void()
+    builder.call(function, arguments)

@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 from intvit.kernels.codes_ir import Output, emit_codes
 from intvit.kernels.simd import Level
 from intvit.kernels.sums_ir import Operands, emit_sums
-from intvit.kernels.vector_ir import I64, store
+from intvit.kernels.vector_ir import I64, call_own, store
 
 ROWS = 6
 
@@ -53,13 +53,18 @@ def _rows(builder: Any, start: Any, stride: Any, rows: Any, height: int) -> list
 def _sums_tile(  # type: ignore[no-untyped-def]
     _typing: Any, level, flips, rows, vectors, x, x_stride, packed, steps, bias, out, out_stride,  # noqa: ANN001
 ) -> Any:  # fmt: skip
-    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    lanes = level.level.traits.lanes
+
+    def emit_body(builder: Any, arguments: list[Any]) -> None:
         def end(sums: list[list[Any]], out_rows: list[Any]) -> None:
             for out_row, row in zip(out_rows, sums, strict=True):
                 for v, vector in enumerate(row):
-                    store(builder, vector, builder.add(out_row, I64(4 * level.level.traits.lanes * v)))
+                    store(builder, vector, builder.add(out_row, I64(4 * lanes * v)))
 
-        _emit_tile(builder, level.level, flips.literal_value, arguments[2:], end)
+        _emit_tile(builder, level.level, flips.literal_value, arguments, end)
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        call_own(builder, f"intvit.sums.{level.level}.{flips.literal_value}", arguments[2:], emit_body)
         return context.get_dummy_value()
 
     return types.void(level, flips, *[types.int64] * 9), emit
@@ -69,11 +74,15 @@ def _codes_tile(  # type: ignore[no-untyped-def]
     _typing: Any, level, flips, bits, rows, vectors, x, x_stride, packed, steps, bias, y, y_stride,  # noqa: ANN001
     multiplier, shift, zero_point, low, high,  # noqa: ANN001
 ) -> Any:  # fmt: skip
-    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    def emit_body(builder: Any, arguments: list[Any]) -> None:
         def end(sums: list[list[Any]], y_rows: list[Any]) -> None:
-            emit_codes(builder, level.level, Output(y_rows, *arguments[12:]), sums, bits.literal_value)
+            emit_codes(builder, level.level, Output(y_rows, *arguments[9:]), sums, bits.literal_value)
 
-        _emit_tile(builder, level.level, flips.literal_value, arguments[3:12], end)
+        _emit_tile(builder, level.level, flips.literal_value, arguments[:9], end)
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        name = f"intvit.codes.{level.level}.{flips.literal_value}.{bits.literal_value}"
+        call_own(builder, name, arguments[3:], emit_body)
         return context.get_dummy_value()
 
     return types.void(level, flips, bits, *[types.int64] * 14), emit

@@ -32,9 +32,9 @@ Array = NDArray[Any]
 
 
 def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
-    depth = padded_depth(at.level, at.inputs[1].type.shape[-2])
-    columns = padded_columns(at.level, at.inputs[1].type.shape[-1])
-    signed = at.inputs[0].type.dtype.signed
+    depth = padded_depth(at.level, at.inputs[1].shape[-2])
+    columns = padded_columns(at.level, at.inputs[1].shape[-1])
+    signed = at.inputs[0].dtype.signed
     offsets = aligned_copy(np.full((1, depth), offset(at.level, signed), operand_type(at.level)))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
@@ -60,7 +60,7 @@ def _add(op: ops.Add, at: Context) -> Prepared:
 
 
 def _requantize(op: ops.Requantize, at: Context) -> Prepared:
-    shape, multiplier = at.inputs[0].type.shape, at.inputs[1].constant
+    shape, multiplier = at.inputs[0].shape, at.value(1)
     if math.prod(multiplier.shape[:-1]) == 1:
         multiplier, shape = multiplier.reshape(-1), shape[-1:]
     factors = as_rows(aligned_copy(np.broadcast_to(multiplier, shape)))
@@ -73,7 +73,7 @@ def _requantize(op: ops.Requantize, at: Context) -> Prepared:
 
 
 def _mean(op: ops.Mean, at: Context) -> Prepared:
-    kept = [i for i in range(len(at.inputs[0].type.shape)) if i not in op.axes]
+    kept = [i for i in range(len(at.inputs[0].shape)) if i not in op.axes]
     channels = at.outputs[0].size
 
     def arrange(x: Array) -> tuple[Array, ...]:
@@ -103,7 +103,7 @@ def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
         return softmax_polynomial.bind(x, multiplier, op.shift, steps, scratch[0], e, row_sum, grains=len(e))
 
-    return Prepared((0,), bind, ((at.inputs[0].type.shape[-1:], np.int32),), constants=(multiplier,))
+    return Prepared((0,), bind, ((at.inputs[0].shape[-1:], np.int32),), constants=(multiplier,))
 
 
 def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:
@@ -113,7 +113,7 @@ def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
         return softmax_table.bind(x, multiplier, op.shift, table, scratch[0], e, row_sum, grains=len(e))
 
-    scratch: tuple[Scratch, ...] = ((at.inputs[0].type.shape[-1:], np.int32),)
+    scratch: tuple[Scratch, ...] = ((at.inputs[0].shape[-1:], np.int32),)
     return Prepared((0,), bind, scratch, constants=(multiplier, table))
 
 

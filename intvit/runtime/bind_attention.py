@@ -28,13 +28,13 @@ def accepts_heads(index: int, array: Array) -> bool:
 def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
     """Bind `q k^T`, the softmax's exponential, its product with the values, and the division by the row's sum."""
     (_, softmax, _, divide), (at, softmax_at, mix_at, divide_at) = operators, contexts
-    level, (*_, tokens, size) = at.level, mix_at.inputs[1].type.shape
-    depth, value_depth = padded_depth(level, at.inputs[0].type.shape[-1]), padded_depth(level, tokens)
+    level, (*_, tokens, size) = at.level, mix_at.inputs[1].shape
+    depth, value_depth = padded_depth(level, at.inputs[0].shape[-1]), padded_depth(level, tokens)
     columns, value_columns = padded_columns(level, tokens), padded_columns(level, size)
     multiplier, numerator = softmax_at.heads(1), divide_at.heads(2)
     is_table = isinstance(softmax, ops.SoftmaxTable)
     exponential = softmax_at.constant(2) if is_table else aligned_copy(exponential_steps(softmax.coefficients))
-    signed = at.inputs[0].type.dtype.signed
+    signed = at.inputs[0].dtype.signed
     added = offset(level, signed)
     queries, codes = (
         aligned_copy(np.full((1, deep), offset(level, is_signed), operand_type(level)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from intvit.kernels.linear import linear
 from intvit.kernels.linear_add import linear_add
 from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
 from intvit.kernels.linear_wide import linear_wide
-from intvit.kernels.pack import pack
+from intvit.kernels.pack import pack, unpack
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.ops.linear import column_sums
 from intvit.runtime.arena import aligned_copy, aligned_empty
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 
@@ -34,6 +36,7 @@ def sums_tile(level: Level) -> Scratch:
 class PackedLinear:
     """The constants of a linear layer as the kernels want them."""
 
+    level: Level
     packed: Array
     depth: int
     bias: Array
@@ -42,7 +45,7 @@ class PackedLinear:
     @staticmethod
     def of(at: Context) -> PackedLinear:
         """Return the packed constants of a layer, shared with all layers that have the same."""
-        key = *at.reads[1:], at.inputs[0].type.dtype
+        key = *at.reads[1:], at.inputs[0].dtype
         if key not in at.packed:
             at.packed[key] = PackedLinear.pack(at)
         packed: PackedLinear = at.packed[key]
@@ -50,30 +53,40 @@ class PackedLinear:
 
     @staticmethod
     def pack(at: Context) -> PackedLinear:
-        """Pack the weights, and fold what the kernels add to each code into the bias; columns are padded to whole panels."""
-        weight = at.inputs[1].constant
+        """Pack the weights, let go of the graph's own, and fold what the kernels add to each code into the bias.
+
+        Columns are padded to whole panels.
+        """
+        weight = at.value(1)
         depth, columns = padded_depth(at.level, weight.shape[0]), padded_columns(at.level, weight.shape[1])
         packed = aligned_empty((depth * columns,), np.int8)
         pack(weight, at.level, packed)
-        x = at.inputs[0].type.dtype
+        at.constants.replace(at.reads[1], partial(unpack, packed, at.level, weight.shape))
+        x = at.inputs[0].dtype
         added = offset(at.level, x.signed)
         if x.bits > 8:
             added = offset(at.level, signed=False) + 256 * added
-        start = at.inputs[2].constant.astype(np.int64) - added * weight.sum(0, dtype=np.int64)
-        bias, multiplier = (
-            aligned_copy(np.pad(a, (0, columns - len(a))).astype(np.int32)) for a in (start, at.inputs[3].constant)
-        )
-        return PackedLinear(packed, depth, bias, multiplier)
+        start = at.value(2).astype(np.int64)
+        if added:
+            start -= added * column_sums(weight)
+        bias, multiplier = (aligned_copy(np.pad(a, (0, columns - len(a))).astype(np.int32)) for a in (start, at.value(3)))
+        return PackedLinear(at.level, packed, depth, bias, multiplier)
 
     @property
     def arrays(self) -> tuple[Array, ...]:
         """The memory that holds them."""
         return self.packed, self.bias, self.multiplier
 
-    def arguments(self, at: Context, op: ops.Linear, x: Array) -> tuple[Argument, ...]:
+    def arguments(self, op: ops.Linear, x: Array) -> tuple[Argument, ...]:
         """Return the first arguments of every kernel that multiplies."""
         weights = self.packed, self.depth, self.bias, self.multiplier
-        return at.level, as_rows(x), *weights, op.shift, *output_range(op)
+        return self.level, as_rows(x), *weights, op.shift, *output_range(op)
+
+    def grains(self, y: Array) -> int:
+        """Return how many tiles the product `y` [rows, columns] has."""
+        height, width = tile_shape(self.level)
+        rows, columns = y.shape
+        return int(-(-rows // height) * -(-columns // width))
 
 
 def _panel(at: Context) -> tuple[int, int]:
@@ -81,22 +94,15 @@ def _panel(at: Context) -> tuple[int, int]:
     return at.outputs[0].size // at.outputs[0].shape[-1], tile_shape(at.level)[1]
 
 
-def _grains(y: Array, level: Level) -> int:
-    """Return how many tiles a product has."""
-    height, width = tile_shape(level)
-    rows, columns = y.shape
-    return int(-(-rows // height) * -(-columns // width))
-
-
 def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
     """Bind a linear layer."""
-    if at.inputs[0].type.dtype.bits > 8:
+    if at.inputs[0].dtype.bits > 8:
         return _prepare_linear_wide(op, at)
     weights = PackedLinear.of(at)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         y = as_bits(as_rows(outputs[0]))
-        return linear.bind(*weights.arguments(at, op, inputs[0]), *scratch, y, grains=_grains(y, at.level))
+        return linear.bind(*weights.arguments(op, inputs[0]), *scratch, y, grains=weights.grains(y))
 
     codes = _panel(at), np.dtype(f"i{op.to.dtype.itemsize}")
     return Prepared((0,), bind, (sums_tile(at.level), codes), left=at.left, constants=weights.arrays)
@@ -104,7 +110,7 @@ def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
 
 def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
     """Bind a linear layer with 16-bit inputs."""
-    level, signed = at.level, at.inputs[0].type.dtype.signed
+    level, signed = at.level, at.inputs[0].dtype.signed
     weights, added = PackedLinear.of(at), (offset(level, signed=False), offset(level, signed))
     zeros = aligned_copy(np.zeros_like(weights.bias))
 
@@ -112,7 +118,7 @@ def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
         constants = weights.packed, weights.depth, weights.bias, zeros, weights.multiplier
         return linear_wide.bind(
-            level, x, *added, *constants, op.shift, *output_range(op), *scratch, y, grains=_grains(y[:1], level)
+            level, x, *added, *constants, op.shift, *output_range(op), *scratch, y, grains=weights.grains(y[:1])
         )
 
     scratch = ((2, weights.depth), operand_type(level)), ((2, tile_shape(level)[1]), np.dtype(np.int32))
@@ -135,9 +141,8 @@ def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         y, (sums, codes, *value) = as_bits(as_rows(outputs[0])), scratch
-        first = weights.arguments(at, op, inputs[0])
-        grains = _grains(y, at.level)
-        return kernel.bind(*first, sums, codes, multiplier, constant, *numbers, *value, y, grains=grains)
+        first = weights.arguments(op, inputs[0])
+        return kernel.bind(*first, sums, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
 
     scratch = (sums_tile(at.level), (_panel(at), np.int16), *row)
     return Prepared((0,), bind, scratch, left=at.left, constants=(*weights.arrays, multiplier, constant))
@@ -154,8 +159,8 @@ def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) ->
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         (x, residual), y = inputs, as_bits(as_rows(outputs[0]))
         numbers = *multipliers, add.shift, *output_range(add)
-        first = weights.arguments(at, op, x)
-        return linear_add.bind(*first, *scratch, as_rows(residual), *numbers, y, grains=_grains(y, at.level))
+        first = weights.arguments(op, x)
+        return linear_add.bind(*first, *scratch, as_rows(residual), *numbers, y, grains=weights.grains(y))
 
     codes = _panel(at), np.int16
     return Prepared((0, 1), bind, (sums_tile(at.level), codes), left=at.left, constants=weights.arrays)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.ir import Graph, Node, Operand, TensorType, infer_types
+from intvit.ir import Graph, Node, TensorType, infer_types
 from intvit.kernels.simd import Level
 from intvit.ops.concat import Concat
 from intvit.ops.expand import Expand
 from intvit.runtime.arena import Buffer, aligned_copy, place
 from intvit.runtime.bind import computes, prepare
+from intvit.runtime.constants import Constants
 from intvit.runtime.fuse import Group, group_nodes, single
 from intvit.runtime.movement import bind_copy, bind_widen
 from intvit.runtime.prepared import Binder, Context, Prepared, has_heads
@@ -112,11 +113,11 @@ def prepare_groups(
         level: the SIMD level.
         packed: packed weights that other plans of the graph have made; new ones are entered.
     """
-    operands = {name: Operand(kind, kind.dtype.interval, constants.get(name)) for name, kind in types.items()}
+    kept = constants if isinstance(constants, Constants) else Constants(constants)
 
     def context(node: Node) -> Context:
-        inputs, outputs = [operands[name] for name in node.inputs], [types[name] for name in node.outputs]
-        return Context(inputs, outputs, level, node.inputs, node.outputs, packed)
+        inputs, outputs = [types[name] for name in node.inputs], [types[name] for name in node.outputs]
+        return Context(inputs, outputs, level, node.inputs, node.outputs, packed, kept)
 
     return {group.name: prepare(group, [context(node) for node in group.nodes]) for group in groups if computes(group)}
 
@@ -138,7 +139,7 @@ def make_plan(
         planner.add_group(group)
     end = len(planner.steps)
     for name in graph.outputs:
-        planner.touch(planner.values[name], end)
+        planner.touch(planner.value(name), end)
     if keep:
         for buffer in planner.buffers:
             buffer.first, buffer.last = -1, end
@@ -165,24 +166,31 @@ class _Planner:
         self._destinations: dict[str, tuple[Group, int]] = {}
         self.buffers: list[Buffer] = []
         self.steps: list[PlannedStep] = []
-        self.values = {name: _Value(array, None) for name, array in graph.constants.items()}
+        self._constants = graph.constants
+        self.values: dict[str, _Value] = {}
         for name, kind in graph.inputs.items():
             self.values[name] = self._new(kind.shape, kind.dtype.dtype)
 
     def add_group(self, group: Group) -> None:
         """Add the steps of one group, or none where its output is only another view of its input."""
-        inputs = [self.values[name] for name in group.inputs]
         node = group.nodes[0]
         if prepared := self._prepared.get(group.name):
+            inputs = [self.value(group.inputs[i]) for i in prepared.uses]
             outputs = [self._output(name, prepared.by_rows) for name in group.outputs]
             self._add_kernel(group, prepared, inputs, outputs)
         elif isinstance(node.op, Expand):
-            outputs = inputs[:1]
+            outputs = [self.value(group.inputs[0])]
         elif isinstance(node.op, Concat):
-            outputs = [self._join(group, inputs)]
+            outputs = [self._join(group, [self.value(name) for name in group.inputs])]
         else:
-            outputs = [self._move(group, inputs[0])]
+            outputs = [self._move(group, self.value(group.inputs[0]))]
         self.values.update(zip(group.outputs, outputs, strict=True))
+
+    def value(self, name: str) -> _Value:
+        """Return a value that exists already; constants do from the first time on that they are asked for."""
+        if name not in self.values:
+            self.values[name] = _Value(self._constants[name], None)
+        return self.values[name]
 
     def source(self, value: _Value) -> Source:
         """Return where a value lies."""
@@ -208,11 +216,10 @@ class _Planner:
         return _Value(shadow.view(dtype).reshape(shape), len(self.buffers) - 1)
 
     def _add_kernel(self, group: Group, prepared: Prepared, inputs: list[_Value], outputs: list[_Value]) -> None:
-        used = [inputs[i] for i in prepared.uses]
-        views = prepared.arrange(*(value.array for value in used))
+        views = prepared.arrange(*(value.array for value in inputs))
         placed = [
             self._accepted(group, prepared, i, _Value(view, value.buffer))
-            for i, (view, value) in enumerate(zip(views, used, strict=True))
+            for i, (view, value) in enumerate(zip(views, inputs, strict=True))
         ]
         scratch = [self._new((self._slots, *shape), dtype) for shape, dtype in prepared.scratch]
         scratch += [self._new(shape, dtype) for shape, dtype in prepared.shared]

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.ir import Operand, TensorType
+from intvit.ir import TensorType
+from intvit.ir.op import OpTypeError
 from intvit.kernels.jit import Step
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import left_type
 from intvit.ops.output import RequantizingOp
 from intvit.runtime.arena import aligned_copy
+from intvit.runtime.constants import Constants
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -60,44 +62,53 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Context:
-    """What a binder knows of a node: its inputs' types and constant values, its output types and the SIMD level.
+    """What a binder knows of a node: the types of its inputs and outputs, its constants and the SIMD level.
 
-    `reads` and `makes` are the names of the inputs and outputs; `packed` keeps constants that several nodes need packed alike.
+    `reads` and `makes` are the names of the inputs and outputs; `packed` keeps constants that several nodes need packed alike,
+    and `constants` are the graph's, which need not keep what is packed.
     """
 
-    inputs: Sequence[Operand]
+    inputs: Sequence[TensorType]
     outputs: Sequence[TensorType]
     level: Level
     reads: Sequence[str]
     makes: Sequence[str]
     packed: dict[Any, Any]
+    constants: Constants
 
     @property
     def left(self) -> np.dtype[Any]:
         """The type in which kernels that multiply want the first input."""
-        return left_type(self.level, self.inputs[0].type.dtype.signed)
+        return left_type(self.level, self.inputs[0].dtype.signed)
 
-    def constant(self, index: int) -> Array:
-        """Return a private, aligned copy of a constant input.
+    def value(self, index: int) -> Array:
+        """Return a constant input.
 
         Raises:
             OpTypeError: the input is not constant.
         """
-        return aligned_copy(self.inputs[index].constant)
+        name = self.reads[index]
+        if name not in self.constants:
+            raise OpTypeError(f"{name} must be a constant of the graph")
+        return self.constants[name]
+
+    def constant(self, index: int) -> Array:
+        """Return a private, aligned copy of a constant input; raises what `value` does."""
+        return aligned_copy(self.value(index))
 
     def rows(self, index: int) -> Array:
         """Return a constant with last axis 1 as one value for every row of the first input."""
-        shape = (*self.inputs[0].type.shape[:-1], 1)
-        return aligned_copy(np.broadcast_to(self.inputs[index].constant, shape).reshape(-1))
+        shape = (*self.inputs[0].shape[:-1], 1)
+        return aligned_copy(np.broadcast_to(self.value(index), shape).reshape(-1))
 
     def heads(self, index: int) -> Array:
         """Return a constant [..., 1, 1] as one value for every head of the first input, [..., M, N]."""
-        shape = (*self.inputs[0].type.shape[:-2], 1, 1)
-        return aligned_copy(np.broadcast_to(self.inputs[index].constant, shape).reshape(-1))
+        shape = (*self.inputs[0].shape[:-2], 1, 1)
+        return aligned_copy(np.broadcast_to(self.value(index), shape).reshape(-1))
 
     def channels(self, index: int) -> Array:
         """Return a constant [C] or [1] as one value for every channel of the first input."""
-        return aligned_copy(np.broadcast_to(self.inputs[index].constant, self.inputs[0].type.shape[-1:]))
+        return aligned_copy(np.broadcast_to(self.value(index), self.inputs[0].shape[-1:]))
 
 
 def as_bits(array: Array) -> Array:

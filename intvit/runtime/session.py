@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from intvit.errors import InputFileError, UsageError
 from intvit.io import IntegerModel, ModelInfo, load_model, model_from_bytes
 from intvit.ir import TensorType, check_graph
 from intvit.numerics import U8
+from intvit.runtime.constants import Constants
 
 Array = NDArray[Any]
 ExecutorName = Literal["numba", "reference"]
@@ -165,7 +166,8 @@ def batch_of(pixels: Array, kind: TensorType) -> Array:
 def _loaded(model: str | Path | bytes | IntegerModel) -> IntegerModel:
     if isinstance(model, IntegerModel):
         return model
-    return model_from_bytes(model) if isinstance(model, bytes) else load_model(model)
+    loaded = model_from_bytes(model) if isinstance(model, bytes) else load_model(model)
+    return replace(loaded, graph=replace(loaded.graph, constants=Constants(loaded.graph.constants)))
 
 
 def _image_input(model: IntegerModel) -> str:

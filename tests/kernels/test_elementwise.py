@@ -1,5 +1,8 @@
 """The operators that work row by row or element by element, against their references."""
 
+import math
+
+import numba
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -7,9 +10,13 @@ from hypothesis import strategies as st
 from single_op import ALL_TYPES, assert_equals_reference, claims_hold, full_range, random_codes
 
 from intvit import ops
+from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
+from intvit.kernels.integer import isqrt_lifted
+from intvit.kernels.softmax_polynomial import exponential_steps, softmax_polynomial
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
+RNG = np.random.default_rng(0)
 SEEDS = st.integers(0, 1 << 20)
 SHIFTS = st.sampled_from([2, 15, 31, 32, 33, 34, 45, 60])
 ROWS, CHANNELS = st.integers(1, 9), st.integers(1, 70)
@@ -27,6 +34,21 @@ def test_add(seed, kinds, to, shift, broadcast):
     op = ops.Add(multiplier_a=m_a, multiplier_b=m_b, shift=shift, **full_range(to, zero_point=-5))
     assert_equals_reference(op, [a, b])
     assert_equals_reference(op, [a], [b])
+
+
+EDGES = [0, 1, (1 << 15) - 1, 1 << 15, (1 << 16) + (1 << 15), (1 << 31) - (1 << 15) - 1, (1 << 31) - (1 << 15), (1 << 31) - 1]
+
+
+@pytest.mark.parametrize("shift", [16, 17, 31, 46, 47, 60])
+@pytest.mark.parametrize("multipliers", [(a, b) for a in EDGES for b in EDGES[::3]])
+def test_add_at_the_edges_of_16_bit_limbs(multipliers, shift):
+    extremes = np.array([-(1 << 15), -1, 0, (1 << 15) - 1], np.int16)
+    a, b = (grid.ravel() for grid in np.meshgrid(extremes, extremes))
+    for zero_point in (0, -7, (1 << 31) - 1):
+        op = ops.Add(
+            multiplier_a=multipliers[0], multiplier_b=multipliers[1], shift=shift, **full_range(np.int16, zero_point=zero_point)
+        )
+        assert_equals_reference(op, [a, b])
 
 
 @given(SEEDS, st.sampled_from([np.uint8, np.int16, np.int32]), st.sampled_from(ALL_TYPES), SHIFTS,
@@ -69,6 +91,44 @@ def test_layer_norm_of_every_variance_size(bits):
     assert_equals_reference(op, [x], [np.full(5, 1 << 20, np.int32), np.arange(5) << 34])
 
 
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+@pytest.mark.parametrize("channels", [1, 2, 31, 33, 768, 3000])
+def test_layer_norm_of_extremes(channels, kind):
+    """The largest sums and the largest variance, then the least."""
+    info, x = np.iinfo(kind), np.zeros((4, channels), kind)
+    x[0], x[1, ::2], x[1, 1::2], x[2], x[3, -1] = info.min, info.min, info.max, info.max, 1
+    multiplier = np.full(channels, -(1 << 20), np.int32)
+    op = ops.LayerNorm(epsilon=1, shift=38, **full_range(np.int16))
+    assert_equals_reference(op, [x], [multiplier, np.arange(channels, dtype=np.int64) << 30])
+
+
+@numba.njit
+def roots(x, y):
+    for i in range(len(x)):
+        y[i] = isqrt_lifted(x[i])
+
+
+def assert_roots(x):
+    found = np.zeros(len(x), np.int64)
+    roots(np.array(x, np.int64), found)
+    assert found.tolist() == [math.isqrt(value) for value in x]
+
+
+def test_the_square_root_from_every_start():
+    """Its first steps depend on the upper 16 bits only: all 49152 of them, with the least and the most behind."""
+    tops = range(1 << 14, 1 << 16)
+    assert_roots([top << 46 for top in tops])
+    assert_roots([((top + 1) << 46) - 1 for top in tops])
+
+
+@given(st.lists(st.integers(1 << 30, (1 << 31) - 1), min_size=200, max_size=200))
+@QUICK
+def test_the_square_root_around_squares(numbers):
+    assert_roots(
+        [square for root in numbers for square in (root * root, root * root - 1 + (root == 1 << 30), root * (root + 2))]
+    )
+
+
 @given(SEEDS, st.integers(1, 3), ROWS, st.one_of(CHANNELS, st.just(197)), st.sampled_from([2, 15, 31, 45]),
        st.sampled_from([CHORD, QUADRATIC, CUBIC, None]))  # fmt: skip
 @settings(max_examples=100, deadline=None)
@@ -89,6 +149,35 @@ def test_softmax_polynomial_at_every_distance(coefficients):
     x = -np.arange(1 << 20, dtype=np.int32).reshape(1, -1)
     op = ops.SoftmaxPolynomial(shift=2, coefficients=coefficients)
     assert_equals_reference(op, [x], [np.array([[4]], np.int32)])
+
+
+def assert_softmax_equals_reference(x, multiplier, shift, coefficients, steps):
+    """Compare one row with the reference, for any form of the constants."""
+    e, row_sum = np.zeros(x.shape, np.uint8), np.zeros(1, np.int32)
+    factor = np.array([multiplier], np.int32)
+    softmax_polynomial.bind(x, factor, shift, steps, np.zeros((1, x.size), np.int32), e, row_sum)()
+    want = ops.SoftmaxPolynomial(shift=shift, coefficients=coefficients).reference(x, factor[:, None])
+    np.testing.assert_array_equal(e, want[0])
+    assert row_sum == want[1]
+
+
+@pytest.mark.parametrize("multiplier", [0, 1, (1 << 21) - 1, 1 << 21, 1 << 30, (1 << 31) - 1])
+@pytest.mark.parametrize("shift", [2, 13, 14, 15, 26, 32, 33, 34, 50])
+def test_softmax_polynomial_of_every_size_of_multiplier_and_shift(multiplier, shift):
+    """In 16 bits and in 32: every distance to its first zero, and the largest ones."""
+    scale = multiplier / (1 << shift)
+    end = min(1 << 20, int(10 * (1 << 15) / scale) + 9) if scale else 99
+    x = np.unique(np.linspace(0, end, 40000, dtype=np.int64))
+    x = (5 - np.concatenate([x, [1 << 20, 1 << 29]])).astype(np.int32).reshape(1, -1)
+    assert exponential_steps(CUBIC).dtype == np.uint16
+    for steps in (exponential_steps(CUBIC), np.array(CUBIC, np.int32)):
+        assert_softmax_equals_reference(x, multiplier, shift, CUBIC, steps)
+
+
+@pytest.mark.parametrize("columns", [4095, 4096, 4097, 9000, 70000])
+def test_softmax_polynomial_of_long_rows(columns):
+    """The sum of as many exponentials of 255."""
+    assert_softmax_equals_reference(np.full((1, columns), -9, np.int32), 1 << 30, 30, CUBIC, exponential_steps(CUBIC))
 
 
 @given(SEEDS, ROWS, CHANNELS, st.sampled_from([np.uint8, np.int32]), st.sampled_from([np.uint8, np.int8, np.int16]), SHIFTS)
@@ -122,3 +211,20 @@ def test_gelu_polynomial_at_every_code(fraction_bits, multiplier):
     x = np.arange(-(1 << 15), 1 << 15, dtype=np.int16).reshape(256, 256)
     op = ops.GeluPolynomial(coefficients=DEGREE_8, fraction_bits=fraction_bits, shift=40, **full_range(np.int16))
     assert_equals_reference(op, [x], [np.array([multiplier], np.int32)])
+
+
+@pytest.mark.parametrize("coefficients", [DEGREE_8, (8000, -45000, 90000, -50000), (9, 8, 7, 6), (-9, 0, 0, 0)])
+@pytest.mark.parametrize("fraction_bits", range(14))
+def test_gelu_polynomial_in_16_bits_and_in_32(fraction_bits, coefficients):
+    """At every code, for coefficients that 16 bits are enough for and others, whatever form of the constants is bound."""
+    x = np.arange(-(1 << 15), 1 << 15, dtype=np.int16).reshape(256, 256)
+    multiplier = RNG.integers(0, 1 << 30, 256).astype(np.int32)
+    fits = coefficients[3] < 0 < coefficients[0] and fraction_bits > 0
+    assert gelu_steps(coefficients, fraction_bits).dtype == (np.uint16 if fits else np.int32)
+    op = ops.GeluPolynomial(coefficients=coefficients, fraction_bits=fraction_bits, shift=40, **full_range(np.int32))
+    assert claims_hold(op, [x], [multiplier])
+    for steps in (gelu_steps(coefficients, fraction_bits), np.array(coefficients, np.int32)):
+        y = np.zeros(x.shape, np.int32)
+        numbers = op.shift, op.zero_point, op.low, op.high
+        gelu_polynomial.bind(x, multiplier, steps, fraction_bits, *numbers, np.zeros((1, 256), np.int32), y)()
+        np.testing.assert_array_equal(y, op.reference(x, multiplier)[0])

@@ -1,6 +1,7 @@
 """How kernels are compiled: without floats, in a private cache, at a chosen SIMD level."""
 
 import ctypes
+import hashlib
 import os
 import re
 import stat
@@ -113,7 +114,8 @@ def test_a_damaged_cache_file_is_compiled_again(fresh_cache):
             Kernel(fill).bind(x)()
         assert told == ["fill"]
         assert x.tolist() == [7, 7, 7]
-        assert file.read_bytes() == whole
+        again = file.read_bytes()
+        assert hashlib.sha256(again[32:]).digest() == again[:32]
 
 
 @pytest.fixture

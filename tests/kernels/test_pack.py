@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from intvit.kernels.jit import device
-from intvit.kernels.pack import pack, pack_activation
+from intvit.kernels.pack import pack, pack_activation, unpack
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import offset, padded_columns, padded_depth, panel_width, tile_shape
 
@@ -25,7 +25,7 @@ def packed_shape(level, matrix):
     return padded_depth(level, matrix.shape[0]), padded_columns(level, matrix.shape[1])
 
 
-def unpack(level, packed, depth, columns):
+def read_panels(level, packed, depth, columns):
     """Read packed panels element by element, as `intvit.kernels.tile` describes them."""
     group, matrix, column = level.traits.group, np.empty((depth, columns), np.int8), 0
     while column < columns:
@@ -46,7 +46,8 @@ def test_a_packed_matrix_is_the_matrix_with_zeros_around_it(level, shape):
     pack(matrix, level, packed)
     want = np.zeros((depth, columns), np.int8)
     want[: shape[0], : shape[1]] = matrix
-    np.testing.assert_array_equal(unpack(level, packed, depth, columns), want)
+    np.testing.assert_array_equal(read_panels(level, packed, depth, columns), want)
+    np.testing.assert_array_equal(unpack(packed, level, shape), matrix)
 
 
 @pytest.mark.parametrize("level", Level)

@@ -1,0 +1,188 @@
+"""Fused attention against its four operators, at every SIMD level."""
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from tiles import software_dot
+
+from intvit import ops
+from intvit.kernels import sums_ir
+from intvit.kernels.attention import attention, pack_heads
+from intvit.kernels.simd import Level, supported_levels
+from intvit.kernels.softmax_polynomial import exponential_steps
+from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.numerics import IntType
+from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
+from intvit.runtime.arena import aligned_copy, aligned_empty
+
+LEVELS = [*supported_levels(), *{Level.NEON_DOT} - {*supported_levels()}]
+CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
+
+
+@pytest.fixture(params=LEVELS)
+def level(request, monkeypatch):
+    """Every level of this machine, and NEON's with a dot product in software."""
+    if request.param not in supported_levels():
+        monkeypatch.setitem(sums_ir.DOTS, Level.NEON_DOT, software_dot)
+    return request.param
+
+
+@dataclass
+class Case:
+    """Heads, queries, keys, their size, the size of the values, and everything else at its usual value."""
+
+    heads: int = 3
+    queries: int = 13
+    tokens: int = 29
+    size: int = 16
+    width: int = 24
+    dtype: type = np.int8
+    multiplier: int = 1 << 30
+    shift: int = 30
+    coefficients: tuple | None = CUBIC
+    to: type = np.uint8
+    divide_shift: int = 38
+    extreme: bool = False
+
+    def operands(self):
+        """Return queries [H, M, K], keys [H, K, T] and values [H, T, N] as views of one activation, as they lie in a model."""
+        rng = np.random.default_rng(self.tokens)
+        longest, widest = max(self.queries, self.tokens), max(self.size, self.width)
+        info = np.iinfo(np.int8)
+        codes = rng.integers(info.min, info.max + 1, (longest, 3, self.heads, widest)).astype(np.int8)
+        if self.extreme:
+            codes = rng.choice(np.array([info.min, info.max], np.int8), codes.shape)
+        q, k, v = aligned_copy(codes).transpose(1, 2, 0, 3)
+        q = q[:, : self.queries, : self.size].view(self.dtype)
+        return q, k[:, : self.tokens, : self.size].transpose(0, 2, 1), v[:, : self.tokens, : self.width]
+
+    def constants(self):
+        """Return the multipliers and the numerators of the heads, and the table if there is one."""
+        heads = np.arange(self.heads)
+        table = np.maximum(255 - np.arange(300), 0).astype(np.uint8) if self.coefficients is None else None
+        return (self.multiplier - heads % 2 * (self.multiplier // 3)).astype(np.int32), (1 << 37) + heads * 12345, table
+
+    @property
+    def codes(self):
+        kind = IntType.of(np.dtype(self.to))
+        return {"to": kind, "low": kind.low, "high": kind.high, "zero_point": 7}
+
+
+def reference(case):
+    q, keys, values = case.operands()
+    multiplier, numerator, table = case.constants()
+    (scores,) = ops.MatMul().reference(q, keys)
+    if table is None:
+        softmax = ops.SoftmaxPolynomial(shift=case.shift, coefficients=case.coefficients)
+        e, row_sum = softmax.reference(scores, multiplier[:, None, None])
+    else:
+        e, row_sum = ops.SoftmaxTable(shift=case.shift).reference(scores, multiplier[:, None, None], table)
+    (mixed,) = ops.MatMul().reference(e, values)
+    divide = ops.SoftmaxDivide(shift=case.divide_shift, **case.codes)
+    return divide.reference(mixed, row_sum, numerator[:, None, None])[0]
+
+
+def garbage(*shape, dtype):
+    """Memory whose content must not matter."""
+    array = aligned_empty(shape, np.dtype(dtype))
+    array.view(np.uint8)[...] = 0xA5
+    return array
+
+
+def bind(level, case):
+    """Return both steps and the view of the output, whose heads lie next to each other in every row."""
+    q, keys, values = case.operands()
+    multiplier, numerator, table = case.constants()
+    signed = np.dtype(case.dtype).kind == "i"
+    rows, heads = tile_shape(level)[0], case.heads
+    depth, value_depth = padded_depth(level, case.size), padded_depth(level, case.tokens)
+    columns, value_columns = padded_columns(level, case.tokens), padded_columns(level, case.width)
+    offsets = [
+        aligned_copy(np.full((1, deep), offset(level, is_signed), operand_type(level)))
+        for deep, is_signed in ((depth, signed), (value_depth, False))
+    ]
+    sums = garbage(1, *tile_shape(level), dtype=np.int32)
+    packed = (
+        garbage(heads, depth * columns, dtype=np.int8), garbage(heads, columns, dtype=np.int32),
+        garbage(heads, value_depth * value_columns, dtype=np.int8), garbage(heads, value_columns, dtype=np.int32),
+    )  # fmt: skip
+    wide = -(-max(columns, case.tokens) // 32) * 32
+    scratch = (
+        garbage(1, rows, depth, dtype=operand_type(level)), garbage(1, rows, wide, dtype=np.int32),
+        garbage(1, rows, wide, dtype=left_type(level, signed=False)), garbage(1, rows, dtype=np.int32),
+        garbage(1, rows, value_columns, dtype=np.int32),
+    )  # fmt: skip
+    y = garbage(case.queries, heads * case.width, dtype=case.to)
+    merged = y.reshape(case.queries, heads, case.width).transpose(1, 0, 2)
+    exponential = aligned_copy(table if table is not None else exponential_steps(case.coefficients))
+    low, high = case.codes["low"], case.codes["high"]
+    pack = pack_heads.bind(level, keys, values, depth, value_depth, *offsets, sums, *packed)
+    run = attention.bind(
+        level, q, offset(level, signed), *packed, depth, value_depth, case.tokens, multiplier, case.shift, exponential,
+        numerator, case.divide_shift, 7, low, high, *scratch, merged.view(f"i{y.itemsize}"),
+    )  # fmt: skip
+    return pack, run, merged
+
+
+def assert_equals_reference(level, case):
+    pack, run, y = bind(level, case)
+    pack()
+    run()
+    np.testing.assert_array_equal(y, reference(case))
+
+
+SHAPES = [
+    (1, 1, 1, 1, 1),
+    (2, 6, 16, 4, 16),
+    (3, 7, 5, 3, 17),
+    (1, 13, 33, 8, 70),
+    (2, 12, 64, 64, 64),
+    (2, 5, 80, 32, 32),
+    (3, 20, 197, 64, 64),
+    (1, 49, 49, 32, 32),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8])
+def test_shapes(level, shape, dtype):
+    assert_equals_reference(level, Case(*shape, dtype=dtype))
+
+
+@pytest.mark.parametrize("extreme", [False, True])
+@pytest.mark.parametrize("coefficients", [CUBIC, QUADRATIC, CHORD, None])
+def test_exponentials(level, coefficients, extreme):
+    assert_equals_reference(level, Case(coefficients=coefficients, extreme=extreme, tokens=70, size=64))
+
+
+@pytest.mark.parametrize("multiplier", [0, 1, 1 << 20, (1 << 21) - 1, 1 << 21, (1 << 31) - 1])
+@pytest.mark.parametrize("shift", [2, 13, 14, 26, 33, 34, 50])
+def test_every_size_of_multiplier_and_shift(multiplier, shift, level):
+    assert_equals_reference(level, Case(multiplier=multiplier, shift=shift, extreme=shift % 2 == 0))
+
+
+@pytest.mark.parametrize("to", [np.uint8, np.int8, np.int16, np.int32])
+@pytest.mark.parametrize("divide_shift", [20, 32, 33, 40])
+def test_outputs(level, to, divide_shift):
+    assert_equals_reference(level, Case(to=to, divide_shift=divide_shift))
+
+
+def test_padded_columns_count_neither_for_the_maximum_nor_for_the_sum(level):
+    """All true scores are far below zero, which padding would give."""
+    case = Case(tokens=5)
+    q, keys, _ = case.operands()
+    q[...], keys[...] = 127, -128
+    case.operands = lambda: (q, keys, Case(tokens=5).operands()[2])
+    assert_equals_reference(level, case)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 7, 40])
+def test_parts_make_the_whole(level, parts):
+    case = Case(queries=25)
+    pack, run, y = bind(level, case)
+    for step in (pack, run):
+        for part in reversed(range(parts)):
+            CALL(step.entry)(step.words.ctypes.data, 0, part, parts)
+    np.testing.assert_array_equal(y, reference(case))

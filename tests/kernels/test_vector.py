@@ -1,0 +1,217 @@
+"""Vectors as values in kernels, lane by lane against NumPy."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+
+from intvit.kernels import lanes, vector
+from intvit.kernels.vector import load, store
+
+TYPES = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
+LANES = 16
+RNG = np.random.default_rng(0)
+
+
+def numbers(dtype, size=LANES):
+    """Codes that include the extremes."""
+    info = np.iinfo(dtype)
+    codes = RNG.integers(info.min, info.max, size, dtype, endpoint=True)
+    codes[:4] = info.min, info.max, 0, 1
+    return RNG.permutation(codes)
+
+
+def wider(dtype, factor=2):
+    info = np.iinfo(dtype)
+    return np.dtype(f"{np.dtype(dtype).kind}{info.bits * factor // 8}")
+
+
+def result(function, dtype, *arrays, lanes=LANES):
+    """Return what `function` makes of vectors with the content of the arrays."""
+    y, inner = np.zeros(lanes, dtype), numba.njit(function)
+
+    def unary(a, y):
+        store(y, 0, inner(load(a, 0, LANES, 0)))
+
+    def binary(a, b, y):
+        store(y, 0, inner(load(a, 0, LANES, 0), load(b, 0, LANES, 0)))
+
+    numba.njit(unary if len(arrays) == 1 else binary)(*arrays, y)
+    return y
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_a_partial_vector(dtype):
+    """Lanes beyond the array's end are filled, and nothing is written there."""
+
+    @numba.njit
+    def copy(x, start, y):
+        store(y, start, load(x, start, LANES, 7))
+
+    @numba.njit
+    def show(x, start, y):
+        store(y, 0, load(x, start, LANES, 7))
+
+    for count in range(LANES + 3):
+        x, y, shown = numbers(dtype, 40), np.zeros(40, dtype), np.zeros(LANES, dtype)
+        copy(x[: 5 + count], 5, y[: 5 + count])
+        end = 5 + min(count, LANES)
+        np.testing.assert_array_equal(y, np.where((np.arange(40) >= 5) & (np.arange(40) < end), x, 0))
+        show(x[: 5 + count], 5, shown)
+        np.testing.assert_array_equal(shown, np.where(np.arange(LANES) < count, x[5 : 5 + LANES], 7))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_arithmetic_wraps(dtype):
+    a, b = numbers(dtype), numbers(dtype)
+    np.testing.assert_array_equal(result(lambda a, b: a + b, dtype, a, b), a + b)
+    np.testing.assert_array_equal(result(lambda a, b: a - b, dtype, a, b), a - b)
+    np.testing.assert_array_equal(result(lambda a, b: a * b, dtype, a, b), a * b)
+    np.testing.assert_array_equal(result(lambda a, b: (a & b) | 3, dtype, a, b), (a & b) | dtype(3))
+    np.testing.assert_array_equal(result(lambda a: 5 - a, dtype, a), dtype(5) - a)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_shifts_and_order(dtype):
+    a, b = numbers(dtype), numbers(dtype)
+    by = RNG.integers(0, np.iinfo(dtype).bits, LANES).astype(dtype)
+    smaller, larger = vector.smaller, vector.larger
+    np.testing.assert_array_equal(result(lambda a, b: a << b, dtype, a, by), a << by)
+    np.testing.assert_array_equal(result(lambda a, b: a >> b, dtype, a, by), a >> by)
+    np.testing.assert_array_equal(result(lambda a, b: smaller(a, b), dtype, a, b), np.minimum(a, b))
+    np.testing.assert_array_equal(result(lambda a, b: larger(a, b), dtype, a, b), np.maximum(a, b))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+def test_products(dtype):
+    a, b = numbers(dtype), numbers(dtype)
+    high = (a.astype(np.uint64) * b) >> np.iinfo(dtype).bits
+    product_high = vector.product_high
+    np.testing.assert_array_equal(result(lambda a, b: product_high(a, b), dtype, a, b), high.astype(dtype))
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_products_of_pairs(size):
+    """Also in several pieces, where a vector is wider than the CPU's."""
+    a, b = numbers(np.int16, size), numbers(np.int16, size)
+    a[:2] = b[:2] = -(1 << 15), 1 << 14
+    wide = a.astype(np.int64) * b
+    y, z = np.zeros(size // 2, np.int32), np.zeros(size, np.int16)
+    pair_dot, product_rounded = lanes.pair_dot, lanes.product_rounded
+
+    def pairs(a, b, y, z):
+        v, w = load(a, 0, size, 0), load(b, 0, size, 0)
+        store(y, 0, pair_dot(v, w))
+        store(z, 0, product_rounded(v, w))
+
+    numba.njit(pairs)(a, b, y, z)
+    np.testing.assert_array_equal(y, wide[::2] + wide[1::2])
+    fits = np.abs(wide) < 1 << 30
+    np.testing.assert_array_equal(z[fits], ((wide + (1 << 14)) >> 15)[fits])
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.uint32])
+def test_halves_and_pairs_of_lanes(dtype):
+    a, wide = numbers(dtype), wider(dtype)
+    even, odd, join, join_high = lanes.even, lanes.odd, lanes.join, lanes.join_high
+    np.testing.assert_array_equal(result(lambda a: even(a), wide, a, lanes=8), a[::2])
+    np.testing.assert_array_equal(result(lambda a: odd(a), wide, a, lanes=8), a[1::2])
+    np.testing.assert_array_equal(result(lambda a: join(even(a), odd(a)), dtype, a), a)
+    shifted = result(lambda a: join_high(even(a) << 3, odd(a) << 3), dtype, a)
+    np.testing.assert_array_equal(shifted, ((a.astype(wide) << 3) >> np.iinfo(dtype).bits).astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64])
+def test_narrowing(dtype):
+    a, b = numbers(dtype), numbers(dtype)
+    half = wider(dtype, 1).str.replace(str(np.dtype(dtype).itemsize), str(np.dtype(dtype).itemsize // 2))
+    bits = np.iinfo(dtype).bits // 2
+    both = np.concatenate([a, b])
+    narrow, narrow_high, low, halves = lanes.narrow, lanes.narrow_high, lanes.low, lanes.halves
+    np.testing.assert_array_equal(result(lambda a, b: narrow(a, b), half, a, b, lanes=32), both.astype(half))
+    np.testing.assert_array_equal(result(lambda a, b: narrow_high(a, b), half, a, b, lanes=32), (both >> bits).astype(half))
+    np.testing.assert_array_equal(result(lambda a: low(a), dtype, a), a.astype(half).astype(dtype))
+    np.testing.assert_array_equal(result(lambda a: halves(a), half, a, lanes=32), a.view(half))
+
+
+def test_orders():
+    a, b = numbers(np.int32), numbers(np.int32)
+    both = np.concatenate([a, b])
+    fours = both.reshape(-1, 2, 4)
+    evens, odds, first_fours, last_fours = lanes.evens, lanes.odds, lanes.first_fours, lanes.last_fours
+    join_fours, narrow_fours, zip_low, zip_high = lanes.join_fours, lanes.narrow_fours, lanes.zip_low, lanes.zip_high
+    np.testing.assert_array_equal(result(lambda a, b: evens(a, b), np.int32, a, b), both[::2])
+    np.testing.assert_array_equal(result(lambda a, b: odds(a, b), np.int32, a, b), both[1::2])
+    np.testing.assert_array_equal(result(lambda a, b: first_fours(a, b), np.int32, a, b), fours[:, 0].ravel())
+    np.testing.assert_array_equal(result(lambda a, b: last_fours(a, b), np.int32, a, b), fours[:, 1].ravel())
+    joined = result(lambda a, b: join_fours(first_fours(a, b), last_fours(a, b)), np.int32, a, b, lanes=32)
+    np.testing.assert_array_equal(joined, both)
+    narrowed = result(lambda a, b: narrow_fours(first_fours(a, b), last_fours(a, b)), np.int16, a, b, lanes=32)
+    np.testing.assert_array_equal(narrowed, both.astype(np.int16))
+    pairs = np.stack([a, b], -1).reshape(4, 2, 4)
+    np.testing.assert_array_equal(result(lambda a, b: zip_low(a, b), np.int32, a, b), pairs[:, 0].ravel())
+    np.testing.assert_array_equal(result(lambda a, b: zip_high(a, b), np.int32, a, b), pairs[:, 1].ravel())
+
+
+def test_zipped_words_meet_in_fours():
+    """What the 16-bit kernels rely on: the order of `zip_low` and `zip_high` of words is that of `narrow_fours`."""
+    a, b = numbers(np.int16), numbers(np.int16)
+    even, zip_low, zip_high, narrow_fours = lanes.even, lanes.zip_low, lanes.zip_high, lanes.narrow_fours
+    np.testing.assert_array_equal(
+        result(lambda a, b: narrow_fours(even(zip_low(a, b)), even(zip_high(a, b))), np.int16, a, b), a
+    )
+
+
+@pytest.mark.parametrize("to", [np.int8, np.uint16, np.int32, np.uint64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint32, np.int64])
+def test_casts(dtype, to):
+    a, cast = numbers(dtype), vector.cast
+    np.testing.assert_array_equal(result(lambda a: cast(a, to), to, a), a.astype(to))
+
+
+@pytest.mark.parametrize("to", [np.int8, np.int16, np.int32])
+def test_a_store_cuts(to):
+    a = numbers(np.int32)
+    np.testing.assert_array_equal(result(lambda a: a, to, a), a.astype(to))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
+def test_reductions(dtype):
+    a, y = numbers(dtype), np.zeros(2, np.int64)
+    sum_lanes, max_lanes, first = vector.sum_lanes, vector.max_lanes, vector.first
+
+    def reduce(a, y):
+        v = load(a, 0, LANES, 0)
+        y[0], y[1] = sum_lanes(v), max_lanes(v)
+
+    numba.njit(reduce)(a, y)
+    assert y.tolist() == [int(a.sum(dtype=dtype)), int(a.max())]
+    for count in (0, 1, 5, LANES):
+        got = np.zeros(LANES, dtype)
+
+        def cut(a, count, got):
+            store(got, 0, first(load(a, 0, LANES, 0), count))
+
+        numba.njit(cut)(a, count, got)
+        np.testing.assert_array_equal(got, np.where(np.arange(LANES) < count, a, 0))
+
+
+@pytest.mark.parametrize("features", ["", "+sse4.2,+avx,+avx2"])
+def test_without_avx512(features, tmp_path):
+    """The same on a CPU with shorter vectors, and where there are no instructions of our own."""
+    if "NUMBA_CPU_NAME" in os.environ or sys.platform != "linux":
+        pytest.skip("only from a run for the CPU itself")
+    environment = os.environ | {
+        "NUMBA_CPU_NAME": "haswell" if features else "x86-64",
+        "NUMBA_CPU_FEATURES": features,
+        "INTVIT_CACHE_DIR": str(tmp_path),
+    }
+    tests = [str(Path(__file__)), str(Path(__file__).with_name("test_elementwise.py"))]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    command += ["-k", "product or partial or bits or size"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
