@@ -86,14 +86,6 @@ def gelu_polynomial_block(x: Array, multiplier: Array, steps: Array, numbers: An
 
 
 @device
-def gelu_polynomial_row(x: Array, multiplier: Array, steps: Array, numbers: Any, value: Array, y: Array) -> None:
-    """Compute one row."""
-    constants = read_steps(steps)
-    for c in range(0, len(y), LANES):
-        store_codes(load(x, c, LANES, 0), read_factors(multiplier, c), constants, numbers, y, c)
-
-
-@device
 def read_factors(multiplier: Array, c: Scalar) -> tuple[Scalar, ...]:
     """Return the multipliers from `c` on as s64: the even and the odd of the first fours, then of the last fours."""
     m0, m1 = load(multiplier, c, HALF, 0), load(multiplier, c + HALF, HALF, 0)

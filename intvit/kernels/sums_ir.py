@@ -37,9 +37,8 @@ def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vecto
     lanes, size = level.traits.lanes, _bytes(level) * vectors
     kind = vector(I32, lanes)
     starts = [load(builder, builder.add(operands.bias, I64(4 * lanes * v)), kind) for v in range(vectors)]
-    flip = (
-        repeat(builder, opaque(builder, I32(FLIP)), lanes) if flips else None
-    )  # LLVM 22 never returns if it knows this operand
+    # LLVM 22 does not come back from an XOR of a loaded and a known vector.
+    flip = repeat(builder, opaque(builder, I32(FLIP)), lanes) if flips else None
 
     before, loop = builder.block, builder.append_basic_block("tile.k")
     after = builder.append_basic_block("tile.end")
