@@ -36,7 +36,7 @@ PACKAGE = REPOSITORY / "intvit"
 REPORT = REPOSITORY / "docs" / "results" / "speed.md"
 CHART = REPORT.with_suffix(".svg")
 CONVERTERS = ("numerics", "ir", "ops", "io", "data", "importer", "quantize")
-CALIBRATION_IMAGES = 16
+CALIBRATION_IMAGES = 8
 THREADS, BATCHES = (1, 2), (1, 8)
 PEERS = ("openvino", "nncf", "onnxruntime")
 
