@@ -47,8 +47,10 @@ def seconds_to_first_line(arguments: Sequence[str], environment: Mapping[str, st
     with subprocess.Popen(
         line, env=os.environ | dict(environment), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        text = process.stdout.readline() if process.stdout else ""
+        assert process.stdout is not None
+        text = process.stdout.readline()
         seconds = time.perf_counter() - started
+        process.stdout.read()
     if process.returncode or not text:
         raise _failed(arguments, f"exit status {process.returncode}")
     return seconds
