@@ -9,6 +9,7 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from intvit.kernels.gelu import TAIL, VALUE_BITS
 from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
 from intvit.kernels.integer import finish_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
@@ -31,8 +32,6 @@ Array = NDArray[Any]
 
 COEFFICIENT_BITS = 12
 """Fraction bits of the coefficients, as in `intvit.ops.gelu_polynomial`."""
-VALUE_BITS, TAIL = 15, 4
-"""Fraction bits of the value and the end of the bump, as in `intvit.ops.gelu`."""
 BLOCK = 16
 """Rows of a block."""
 LANES = 64 if "avx512bw" in host_features() else 32
@@ -47,10 +46,10 @@ def gelu_steps(coefficients: Sequence[int], fraction_bits: int) -> Array:
     return steps if fraction_bits else np.array(coefficients, np.int32)
 
 
-@kernel(scratch=("value",))
+@kernel()
 def gelu_polynomial(
     x: Array, multiplier: Array, steps: Array, fraction_bits: int,
-    shift: int, zero_point: int, low: int, high: int, value: Array, y: Array, part: int, parts: int,
+    shift: int, zero_point: int, low: int, high: int, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute GELU and requantize it.
 

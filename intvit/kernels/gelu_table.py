@@ -1,4 +1,4 @@
-"""GeluTable: the bump read from a table."""
+"""GeluTable: `relu(x)` less the bump, which is read from a table."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.gelu import near, relu
-from intvit.kernels.integer import finish, share, shift_right
-from intvit.kernels.jit import device, kernel
+from intvit.kernels.gelu import TAIL, VALUE_BITS
+from intvit.kernels.integer import finish, share, shift_left, shift_right
+from intvit.kernels.jit import Scalar, device, kernel
 
 Array = NDArray[Any]
 
@@ -33,3 +33,17 @@ def gelu_table_row(x: Array, multiplier: Array, table: Array, numbers: Any, valu
         bump = np.int32(table[shift_right(near(x[c], fraction_bits), index_shift)])
         value[c] = np.int32(relu(x[c], fraction_bits) - bump)
     finish(value, multiplier, shift, zero_point, low, high, y)
+
+
+@device
+def near(x: Scalar, fraction_bits: Scalar) -> Scalar:
+    """Return `|x|` as int32, limited to just below the tail."""
+    wide = np.int32(x)
+    size = np.int32(max(wide, np.int32(-wide)))
+    return min(size, np.int32(shift_left(TAIL, fraction_bits) - 1))
+
+
+@device
+def relu(x: Scalar, fraction_bits: Scalar) -> Scalar:
+    """Return `max(x, 0)` as int32 with 15 fraction bits."""
+    return shift_left(max(np.int32(x), np.int32(0)), VALUE_BITS - fraction_bits)

@@ -8,7 +8,8 @@ from typing import Any
 from llvmlite import ir
 
 from intvit.kernels.simd import host_features
-from intvit.kernels.vector_type import I32, Emit, VectorType, call_named, shift_right, shuffle, vector_function
+from intvit.kernels.vector_ir import I32, call, shuffle
+from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
 
 @vector_function
@@ -129,7 +130,7 @@ def _emit_native(builder: Any, name: str, operands: Any, result: Any, emit_anywh
     piece = ir.VectorType(result.element, result.count * lanes // count)
     full = f"llvm.x86.{'avx512' if bits == 512 else 'avx2'}.{name}{'.512' if bits == 512 else ''}"
     pieces = [
-        call_named(builder, full, piece, *(shuffle(builder, v, v, range(start, start + lanes)) for v in operands))
+        call(builder, full, piece, *(shuffle(builder, v, v, range(start, start + lanes)) for v in operands))
         for start in range(0, count, lanes)
     ]
     while len(pieces) > 1:

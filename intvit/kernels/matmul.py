@@ -10,6 +10,7 @@ from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.pack import pack_activation
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import copy_row, dot_tile, panel_width, tile_rows
+from intvit.kernels.tiling import each_panel
 
 Array = NDArray[Any]
 
@@ -33,7 +34,8 @@ def matmul(
     for head in range(len(y)):
         pack_activation(level, b[head], packed, depth)
         start_sums(level, packed, depth, offsets, sums, bias)
-        multiply(level, a[head], packed, depth, bias, sums, y[head])
+        operands = (a[head], packed, depth, bias, sums, y[head])
+        each_panel(level, y.shape[1], y.shape[2], len(bias), product_panel, operands, 0, 1)
 
 
 @device
@@ -50,19 +52,16 @@ def start_sums(level: Level, packed: Array, depth: Scalar, offsets: Array, sums:
 
 
 @device
-def multiply(level: Level, a: Array, packed: Array, depth: Scalar, bias: Array, sums: Array, y: Array) -> None:
-    """Multiply one head into s32 `y` [M, N]; whole panels go there directly."""
-    rows, columns = y.shape
-    column = 0
-    while column < columns:
-        width = panel_width(level, len(bias) - column)
-        valid = min(width, columns - column)
-        for row in range(0, rows, tile_rows(level)):
-            height = min(tile_rows(level), rows - row)
-            if valid == width:
-                dot_tile(level, a, row, height, column, width, packed, depth, bias, y, row, column)
-            else:
-                dot_tile(level, a, row, height, column, width, packed, depth, bias, sums, 0, 0)
-                for r in range(height):
-                    copy_row(sums[r], y[row + r, column:columns])
-        column += width
+def product_panel(
+    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+) -> None:
+    """Compute rows of one panel of a head's s32 product, directly if the panel is whole."""
+    a, packed, depth, bias, sums, y = operands
+    for row in range(first, last, tile_rows(level)):
+        height = min(tile_rows(level), last - row)
+        if valid == width:
+            dot_tile(level, a, row, height, column, width, packed, depth, bias, y, row, column)
+        else:
+            dot_tile(level, a, row, height, column, width, packed, depth, bias, sums, 0, 0)
+            for r in range(height):
+                copy_row(sums[r], y[row + r, column : column + valid])

@@ -28,8 +28,8 @@ Function = Callable[..., Any]
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": False, "fastmath": False, "_nrt": False}
 """Without `_nrt`, arrays are not reference-counted: kernels never allocate, and their callers keep the memory alive."""
-LIBRARY = frozenset({"memcpy", "memset", "memmove", "sched_yield"})
-"""The functions of the C library that machine code may call."""
+OUTSIDE = frozenset({"memcpy", "memset", "memmove", "sched_yield", "SwitchToThread"})
+"""The functions of the system that machine code may call."""
 
 _WORD = ir.IntType(64)
 _DIGEST_BYTES = 32
@@ -68,11 +68,6 @@ def load_entry(source: Source) -> int:
         return _entries[source]
 
 
-def is_cached(source: Source) -> bool:
-    """Whether the machine code of a kernel is on disk."""
-    return _cached(source.symbol) is not None
-
-
 def _cached(symbol: str) -> bytes | None:
     """Return object code from the cache, or None if it isn't there or is damaged."""
     folder = cache_folder()
@@ -107,11 +102,11 @@ def _compile(source: Source) -> bytes:
     typing_context = target.typing_context
     typing_context.refresh()
     context.refresh()
-    made = compiler.compile_extra(  # type: ignore[no-untyped-call]
-        typing_context, context, source.function, arguments, types.void, flags, {}
-    )
-    library = made.library
+    library = context.codegen().create_library(source.symbol)
     library.enable_object_caching()
+    made = compiler.compile_extra(  # type: ignore[no-untyped-call]
+        typing_context, context, source.function, arguments, types.void, flags, {}, library
+    )
     module = library.create_ir_module(source.symbol)
     _emit_entry(context, module, source, made.fndesc)
     library.add_ir_module(module)
@@ -162,8 +157,8 @@ def _require_self_contained(symbol: str, llvm_ir: str) -> None:
     """Raise RuntimeError if machine code needs Numba's runtime: it raises, allocates or uses Python."""
     module = binding.parse_assembly(llvm_ir)
     outside = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
-    if outside - LIBRARY:
-        raise RuntimeError(f"kernel {symbol} calls {', '.join(sorted(outside - LIBRARY))}")
+    if outside - OUTSIDE:
+        raise RuntimeError(f"kernel {symbol} calls {', '.join(sorted(outside - OUTSIDE))}")
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.kernels.aligned import ALIGNMENT, aligned_copy
 from intvit.kernels.jit import Step, kernel
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import dot_tile, operand_type, tile_rows, tile_shape
@@ -18,7 +19,6 @@ DATA = 96 << 10
 """Bytes of data: they stay in any second cache, and so many that the ends of the tile hardly count."""
 BURST = 1 << 27
 """Multiply-accumulates in a burst, at least: about a millisecond."""
-_LINE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +52,10 @@ def make_probe(level: Level) -> Probe:
     """Return the probe of a level."""
     rows, columns = tile_shape(level)
     left = operand_type(level)
-    depth = DATA // (columns + rows * left.itemsize) // _LINE * _LINE
-    x = _aligned(np.resize(np.arange(1, 120), (rows, depth)), left)
-    packed = _aligned(np.resize(np.arange(-120, 120), depth * columns), np.dtype(np.int8))
-    bias, sums = (_aligned(np.zeros(shape, np.int32), np.dtype(np.int32)) for shape in (columns, (rows, columns)))
+    depth = DATA // (columns + rows * left.itemsize) // ALIGNMENT * ALIGNMENT
+    x = aligned_copy(np.resize(np.arange(1, 120), (rows, depth)).astype(left))
+    packed = aligned_copy(np.resize(np.arange(-120, 120), depth * columns).astype(np.int8))
+    bias, sums = (aligned_copy(np.zeros(shape, np.int32)) for shape in (columns, (rows, columns)))
     macs = rows * columns * depth
     times = -(-BURST // macs)
     return Probe(times * macs, repeat_tile.bind(level, x, packed, depth, bias, sums, times))
-
-
-def _aligned(values: Array, kind: np.dtype[Any]) -> Array:
-    """Return a copy of an array that starts at a cache line."""
-    memory = np.empty(values.size * kind.itemsize + _LINE, np.uint8)
-    start = -memory.ctypes.data % _LINE
-    array = memory[start : start + values.size * kind.itemsize].view(kind).reshape(values.shape)
-    array[...] = values
-    return array

@@ -15,17 +15,9 @@ Array = NDArray[Any]
 
 @kernel()
 def requantize(
-    x: Array,
-    multiplier: Array,
-    input_zero_point: int,
-    shift: int,
-    zero_point: int,
-    low: int,
-    high: int,
-    y: Array,
-    part: int,
-    parts: int,
-) -> None:
+    x: Array, multiplier: Array, input_zero_point: int,
+    shift: int, zero_point: int, low: int, high: int, y: Array, part: int, parts: int,
+) -> None:  # fmt: skip
     """Compute `y = clip(rescale(x - input_zero_point, multiplier, shift) + zero_point)`.
 
     Args:

@@ -17,17 +17,9 @@ Array = NDArray[Any]
 
 @kernel()
 def softmax_divide(
-    x: Array,
-    row_sum: Array,
-    numerator: Array,
-    shift: int,
-    zero_point: int,
-    low: int,
-    high: int,
-    y: Array,
-    part: int,
-    parts: int,
-) -> None:
+    x: Array, row_sum: Array, numerator: Array,
+    shift: int, zero_point: int, low: int, high: int, y: Array, part: int, parts: int,
+) -> None:  # fmt: skip
     """Compute `y = clip(rescale(x, numerator // row_sum, shift) + zero_point)`.
 
     Args:

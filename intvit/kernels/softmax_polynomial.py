@@ -34,17 +34,9 @@ def exponential_steps(coefficients: Sequence[int]) -> Array:
     return horner_steps(coefficients, np.arange(1 << UNIT_BITS, dtype=np.int64), range(1 << UNIT_BITS), 0)
 
 
-@kernel(scratch=("distance",))
+@kernel()
 def softmax_polynomial(
-    x: Array,
-    multiplier: Array,
-    shift: int,
-    steps: Array,
-    distance: Array,
-    e: Array,
-    row_sum: Array,
-    part: int,
-    parts: int,
+    x: Array, multiplier: Array, shift: int, steps: Array, e: Array, row_sum: Array, part: int, parts: int
 ) -> None:
     """Compute `e ~ 255 exp(scale (x - rowmax))` and its sum for each row.
 

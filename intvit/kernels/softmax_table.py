@@ -17,15 +17,7 @@ Array = NDArray[Any]
 
 @kernel(scratch=("distance",))
 def softmax_table(
-    x: Array,
-    multiplier: Array,
-    shift: int,
-    table: Array,
-    distance: Array,
-    e: Array,
-    row_sum: Array,
-    part: int,
-    parts: int,
+    x: Array, multiplier: Array, shift: int, table: Array, distance: Array, e: Array, row_sum: Array, part: int, parts: int
 ) -> None:
     """Compute `e = table[distance]` and its sum for each row; arrays as in `softmax_polynomial`, `table` u8 [L]."""
     start, stop = share(len(e), part, parts)

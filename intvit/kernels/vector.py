@@ -15,17 +15,8 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from intvit.kernels.vector_type import (
-    I32,
-    Emit,
-    VectorType,
-    call,
-    lane_numbers,
-    repeat,
-    resize,
-    shift_right,
-    vector_function,
-)
+from intvit.kernels.vector_ir import I32, repeat
+from intvit.kernels.vector_type import Emit, VectorType, call_overloaded, lane_numbers, resize, shift_right, vector_function
 
 LANES_16, LANES_32, LANES_64 = 32, 16, 8
 """How many lanes of 16, 32 and 64 bits the vectors of most kernels have."""
@@ -61,7 +52,7 @@ def load(_typing: Any, array: Any, index: Any, lanes: Any, others: Any) -> Any:
             return builder.load(pointer, align=align)
 
         def emit_part(pointer: Any, mask: Any) -> Any:
-            return call(builder, "masked.load", kind.llvm, kind.llvm, pointer, I32(align), mask, filled)
+            return call_overloaded(builder, "masked.load", kind.llvm, kind.llvm, pointer, I32(align), mask, filled)
 
         results = _emit_access(builder, made, arguments[1], kind.llvm, emit_whole, emit_part)
         result = builder.phi(kind.llvm)
@@ -86,7 +77,7 @@ def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
             return builder.store(value, pointer, align=align)
 
         def emit_part(pointer: Any, mask: Any) -> Any:
-            return call(builder, "masked.store", kind.llvm, ir.VoidType(), value, pointer, I32(align), mask)
+            return call_overloaded(builder, "masked.store", kind.llvm, ir.VoidType(), value, pointer, I32(align), mask)
 
         _emit_access(builder, made, arguments[1], kind.llvm, emit_whole, emit_part)
         return context.get_dummy_value()
@@ -165,7 +156,7 @@ def _emit_product_high(builder: Any, kind: VectorType, a: Any, b: Any) -> Any:
     """Emit a fixed-point product whose low half is fraction: unlike a wide product, LLVM does not merge it with others."""
     if kind.element.signed:
         raise TypingError(f"product_high takes unsigned lanes, got {kind}")
-    return call(builder, "umul.fix", kind.llvm, kind.llvm, a, b, I32(kind.element.bitwidth))
+    return call_overloaded(builder, "umul.fix", kind.llvm, kind.llvm, a, b, I32(kind.element.bitwidth))
 
 
 _operator(operator.add, lambda builder, _kind, a, b: builder.add(a, b))
@@ -208,7 +199,7 @@ def _reduction(name: str) -> Any:
     @vector_function
     def reduce(_typing: Any, vector: Any) -> Any:
         def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            return call(builder, f"vector.reduce.{name}", vector.llvm, vector.llvm.element, arguments[0])
+            return call_overloaded(builder, f"vector.reduce.{name}", vector.llvm, vector.llvm.element, arguments[0])
 
         return vector.element(vector), emit
 

@@ -1,8 +1,8 @@
-"""Short forms for the LLVM vector instructions that the tiles are written in."""
+"""Short forms for the LLVM vector instructions that tiles and vectors are written in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -33,9 +33,10 @@ def store(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
 
 
-def shuffle(builder: Any, a: Any, b: Any, lanes: list[int]) -> Any:
+def shuffle(builder: Any, a: Any, b: Any, lanes: Iterable[int]) -> Any:
     """Return those lanes of `a` and then `b`."""
-    return builder.shuffle_vector(a, b, ir.Constant(vector(I32, len(lanes)), lanes))
+    picked = list(lanes)
+    return builder.shuffle_vector(a, b, ir.Constant(vector(I32, len(picked)), picked))
 
 
 def repeat(builder: Any, value: Any, lanes: int) -> Any:

@@ -1,18 +1,17 @@
-"""The Numba type of a vector of integers, and short forms for what its functions emit."""
+"""The Numba type of a vector of integers, and what its functions emit that depends on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-Emit = Callable[..., Any]
+from intvit.kernels.vector_ir import call
 
-I32 = ir.IntType(32)
+Emit = Callable[..., Any]
 
 
 class VectorType(types.Type):
@@ -55,27 +54,9 @@ def vector_function(function: Emit) -> Any:
     return made
 
 
-def call(builder: Any, name: str, kind: Any, result: Any, *arguments: Any) -> Any:
+def call_overloaded(builder: Any, name: str, kind: Any, result: Any, *arguments: Any) -> Any:
     """Emit a call of an LLVM function that is overloaded on the vector type `kind`."""
-    return call_named(builder, f"llvm.{name}.v{kind.count}{kind.element}", result, *arguments)
-
-
-def call_named(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
-    """Emit a call of an LLVM function."""
-    kind = ir.FunctionType(result, [a.type for a in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)  # type: ignore[no-untyped-call]
-
-
-def shuffle(builder: Any, a: Any, b: Any, lanes: Iterable[int]) -> Any:
-    """Emit those lanes of `a` and then `b`."""
-    picked = list(lanes)
-    return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(picked)), picked))
-
-
-def repeat(builder: Any, number: Any, lanes: int) -> Any:
-    """Emit a number in every lane."""
-    undefined = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
-    return shuffle(builder, builder.insert_element(undefined, number, I32(0)), undefined, [0] * lanes)
+    return call(builder, f"llvm.{name}.v{kind.count}{kind.element}", result, *arguments)
 
 
 def lane_numbers(kind: Any) -> Any:

@@ -1,19 +1,11 @@
-"""Memory: where every buffer lies in the one block that a run uses, and aligned arrays."""
+"""Memory: where every buffer lies in the one block that a run uses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[Any]
-
-ALIGNMENT = 64
-MARGIN = 64
-"""Bytes behind every array that a kernel may read (and must not use)."""
+from intvit.kernels.aligned import ALIGNMENT, MARGIN
 
 
 @dataclass(slots=True)
@@ -53,19 +45,3 @@ def place(buffers: Sequence[Buffer]) -> tuple[list[int], int]:
 
 def _room(buffer: Buffer) -> int:
     return -(-(buffer.size + MARGIN) // ALIGNMENT) * ALIGNMENT
-
-
-def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any] | type[np.generic]) -> Array:
-    """Return an uninitialised C-contiguous array at a multiple of 64 bytes with a readable margin behind it."""
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT + MARGIN, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
-def aligned_copy(array: Array) -> Array:
-    """Return a copy of `array` as `aligned_empty` makes it, in native byte order."""
-    copy = aligned_empty(array.shape, array.dtype.newbyteorder("="))
-    copy[...] = array
-    return copy

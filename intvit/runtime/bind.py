@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from intvit import ops
 from intvit.kernels.add import add
+from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
@@ -22,7 +23,6 @@ from intvit.kernels.softmax_divide import softmax_divide
 from intvit.kernels.softmax_polynomial import exponential_steps, softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth
-from intvit.runtime.arena import aligned_copy
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
 from intvit.runtime.fuse import Group
@@ -99,11 +99,11 @@ def _layer_norm(op: ops.LayerNorm, at: Context) -> Prepared:
 def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
     multiplier, steps = at.rows(1), aligned_copy(exponential_steps(op.coefficients))
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
-        return softmax_polynomial.bind(x, multiplier, op.shift, steps, scratch[0], e, row_sum, grains=len(e))
+        return softmax_polynomial.bind(x, multiplier, op.shift, steps, e, row_sum, grains=len(e))
 
-    return Prepared((0,), bind, ((at.inputs[0].shape[-1:], np.int32),), constants=(multiplier,))
+    return Prepared((0,), bind, constants=(multiplier, steps))
 
 
 def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:
@@ -130,15 +130,11 @@ def _softmax_divide(op: ops.SoftmaxDivide, at: Context) -> Prepared:
 def _gelu_polynomial(op: ops.GeluPolynomial, at: Context) -> Prepared:
     multiplier, steps = at.channels(1), aligned_copy(gelu_steps(op.coefficients, op.fraction_bits))
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y, numbers = (
-            as_rows(inputs[0]),
-            as_bits(as_rows(outputs[0])),
-            (op.fraction_bits, op.shift, *output_range(op)),
-        )
-        return gelu_polynomial.bind(x, multiplier, steps, *numbers, scratch[0], y, grains=len(y))
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        return gelu_polynomial.bind(x, multiplier, steps, op.fraction_bits, op.shift, *output_range(op), y, grains=len(y))
 
-    return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier,))
+    return Prepared((0,), bind, constants=(multiplier, steps))
 
 
 def _gelu_table(op: ops.GeluTable, at: Context) -> Prepared:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit import ops
+from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.jit import Step
 from intvit.kernels.softmax_polynomial import exponential_steps
 from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.kernels.vector import LANES_16
-from intvit.runtime.arena import aligned_copy
 from intvit.runtime.prepared import Context, Prepared, as_bits, as_heads, has_heads, output_range
 
 Array = NDArray[Any]

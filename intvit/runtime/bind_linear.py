@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit import ops
+from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.gelu_polynomial import gelu_steps
 from intvit.kernels.jit import Argument, Step
 from intvit.kernels.linear import linear
@@ -21,7 +22,6 @@ from intvit.kernels.pack import pack, unpack
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.ops.linear import column_sums
-from intvit.runtime.arena import aligned_copy, aligned_empty
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 
 Array = NDArray[Any]

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from intvit.errors import UsageError
 from intvit.ir import Graph, TensorType, infer_types
+from intvit.kernels.aligned import aligned_empty
 from intvit.kernels.jit import Step
 from intvit.kernels.program import Program
 from intvit.kernels.simd import Level, current_level
-from intvit.runtime.arena import aligned_empty
 from intvit.runtime.plan import Plan, Source, View, plan_run
 
 Array = NDArray[Any]
@@ -213,10 +213,12 @@ class _Crew:
             return program.run_alone()
         program.reset()
         helpers = [self._helpers.submit(program.run_together) for _ in range(self._helping)]
-        program.run_together()
-        for helper in helpers:
-            if not helper.cancel():
-                helper.result()
+        try:
+            program.run_together()
+        finally:
+            for helper in helpers:
+                if not helper.cancel():
+                    helper.result()
 
 
 def image_of(array: Array, kind: TensorType, image: int) -> Array:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Graph, Node, TensorType, infer_types
+from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.simd import Level
 from intvit.ops.concat import Concat
 from intvit.ops.expand import Expand
-from intvit.runtime.arena import Buffer, aligned_copy, place
+from intvit.runtime.arena import Buffer, place
 from intvit.runtime.bind import computes, prepare
 from intvit.runtime.constants import Constants
 from intvit.runtime.fuse import Group, group_nodes, single

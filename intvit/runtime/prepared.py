@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from intvit.ir import TensorType
 from intvit.ir.op import OpTypeError
+from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.jit import Step
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import left_type
 from intvit.ops.output import RequantizingOp
-from intvit.runtime.arena import aligned_copy
 from intvit.runtime.constants import Constants
 
 Array = NDArray[Any]

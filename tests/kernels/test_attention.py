@@ -9,13 +9,13 @@ from tiles import software_dot
 
 from intvit import ops
 from intvit.kernels import sums_ir
+from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.simd import Level, supported_levels
 from intvit.kernels.softmax_polynomial import exponential_steps
 from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.numerics import IntType
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
-from intvit.runtime.arena import aligned_copy, aligned_empty
 
 LEVELS = [*supported_levels(), *{Level.NEON_DOT} - {*supported_levels()}]
 CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)

@@ -13,9 +13,10 @@ from vit import make_vit, walk
 from intvit import ops
 from intvit.errors import UsageError
 from intvit.ir import Graph, Node, TensorType, check_graph
+from intvit.kernels.aligned import ALIGNMENT
 from intvit.kernels.jit import KERNELS
 from intvit.numerics import U8, IntType
-from intvit.runtime.arena import ALIGNMENT, Buffer, place
+from intvit.runtime.arena import Buffer, place
 from intvit.runtime.engine import Engine
 
 GRAPH = make_vit()

@@ -3,6 +3,7 @@
 import numpy as np
 from llvmlite import ir
 
+from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.jit import device
 from intvit.kernels.pack import pack
 from intvit.kernels.tile import (
@@ -15,7 +16,6 @@ from intvit.kernels.tile import (
     panel_width,
     tile_rows,
 )
-from intvit.runtime.arena import aligned_copy, aligned_empty
 
 
 @device

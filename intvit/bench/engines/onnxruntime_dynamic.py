@@ -6,27 +6,21 @@ from functools import partial
 from pathlib import Path
 
 from intvit.bench.engines.built import built_once
-from intvit.bench.engines.engine import BenchEngine, Run, Source
-from intvit.bench.engines.onnxruntime_session import open_onnxruntime, preprocessed
+from intvit.bench.engines.engine import Source
+from intvit.bench.engines.onnxruntime_session import OnnxRuntimeEngine, preprocessed
 
 _FILE = "dynamic.onnx"
 
 
-class OnnxRuntimeDynamic(BenchEngine):
+class OnnxRuntimeDynamic(OnnxRuntimeEngine):
     """Int8 weights; the ranges of activations are found anew in every run."""
 
     name = "onnxruntime-dynamic"
     title = "ONNX Runtime int8 dynamic"
-    packages = ("onnxruntime",)
-    modules = ("onnxruntime",)
 
     def prepare(self, source: Source, folder: Path) -> Path:
         """Return the quantized model."""
         return built_once(self, source, folder, partial(_build, source)) / _FILE
-
-    def open(self, model: Path, threads: int, batch: int) -> Run:
-        """Return an ONNX Runtime session."""
-        return open_onnxruntime(model, threads)
 
 
 def _build(source: Source, folder: Path) -> None:

@@ -8,27 +8,21 @@ from pathlib import Path
 import onnx
 
 from intvit.bench.engines.built import built_once
-from intvit.bench.engines.engine import BenchEngine, Run, Source
-from intvit.bench.engines.onnxruntime_session import CalibrationImages, open_onnxruntime, preprocessed
+from intvit.bench.engines.engine import Source
+from intvit.bench.engines.onnxruntime_session import CalibrationImages, OnnxRuntimeEngine, preprocessed
 
 _FILE = "qdq.onnx"
 
 
-class OnnxRuntimeQdq(BenchEngine):
+class OnnxRuntimeQdq(OnnxRuntimeEngine):
     """Static quantization as ONNX Runtime's documentation has it for x86: uint8 activations, int8 weights per channel."""
 
     name = "onnxruntime-qdq"
     title = "ONNX Runtime int8 QDQ"
-    packages = ("onnxruntime",)
-    modules = ("onnxruntime",)
 
     def prepare(self, source: Source, folder: Path) -> Path:
         """Return the quantized model."""
         return built_once(self, source, folder, partial(_build, source)) / _FILE
-
-    def open(self, model: Path, threads: int, batch: int) -> Run:
-        """Return an ONNX Runtime session."""
-        return open_onnxruntime(model, threads)
 
 
 def _build(source: Source, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""How the benchmark opens a model in ONNX Runtime."""
+"""What the ONNX Runtime engines share: how a model is opened, and how it is made ready for quantization."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from intvit.bench.engines.engine import Array, Run
+from intvit.bench.engines.engine import Array, BenchEngine, Run
+
+
+class OnnxRuntimeEngine(BenchEngine):
+    """ONNX Runtime on whatever model `prepare` returns."""
+
+    packages = ("onnxruntime",)
+    modules = ("onnxruntime",)
+
+    def open(self, model: Path, threads: int, batch: int) -> Run:
+        """Return an ONNX Runtime session."""
+        return open_onnxruntime(model, threads)
 
 
 def open_onnxruntime(model: Path, threads: int) -> Run:
