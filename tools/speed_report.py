@@ -169,7 +169,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     lab = Lab(options.work.resolve(), (options.data / "imagenet" / "calib").resolve(), options.seconds)
     models = [measure(lab, name, file) for name, file in files.items()]
-    command = "python tools/speed_report.py --data DATA --models FILES --work WORK"
+    command = f"python tools/speed_report.py --data DATA --models FILES --work WORK --seconds {options.seconds}"
     parts = ["# Speed, measured\n", report_head(command) + f"- Peers: {versions()}\n", *report_sections(models)]
     REPORT.write_text("\n".join(parts))
     draw(models)

@@ -1,7 +1,8 @@
 """From sums in registers to stored codes: rescale, zero point, clip and narrowing as LLVM vector instructions.
 
 Only the high half `h = p >> 32` of each 64-bit product is kept: `(p + 2**(shift - 1)) >> shift` equals
-`(h + 2**(shift - 33)) >> (shift - 32)` for shifts above 32, and all that follows fits 32 bits.
+`(h + 2**(shift - 33)) >> (shift - 32)` for shifts above 32, and all that follows fits 32 bits. For smaller shifts, the sums and
+the shift are lifted first, by `lift(shift)`; `fits_high_half` says when this is exact.
 """
 
 from __future__ import annotations
@@ -28,6 +29,18 @@ class Output:
     high: Any
 
 
+def lift(shift: int) -> int:
+    """Return by how many bits the sums and the shift are lifted."""
+    return max(33 - shift, 0)
+
+
+def fits_high_half(largest: int, shift: int, zero_point: int, low: int, high: int) -> bool:
+    """Whether codes can be made this way of sums of at most `largest`, up to their sign."""
+    lifted = shift + lift(shift)
+    fits = largest < 1 << (31 - lift(shift)) and abs(zero_point) <= 1 << (62 - lifted)
+    return fits and low >= -(1 << 31) and high < 1 << 31
+
+
 def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]], bits: int) -> None:
     """Emit `clip(rescale(sums, multiplier, shift) + zero_point)` for a tile, and its store as integers of `bits` bits.
 
@@ -44,9 +57,12 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
     def spread_code(value: Any) -> Any:
         return repeat(builder, builder.trunc(value, element), columns)
 
-    down = builder.trunc(builder.sub(output.shift, I64(32)), I32)
+    above = builder.sub(output.shift, I64(32))
+    is_above = builder.icmp_signed(">", above, I64(0))
+    down = builder.trunc(builder.select(is_above, above, I64(1)), I32)
+    up = builder.trunc(builder.select(is_above, I64(0), builder.sub(I64(1), above)), I32)
     half = repeat(builder, builder.shl(I32(1), builder.sub(down, I32(1))), lanes)
-    downs, zero_points = repeat(builder, down, lanes), spread(output.zero_point)
+    ups, downs, zero_points = repeat(builder, up, lanes), repeat(builder, down, lanes), spread(output.zero_point)
     lows, highs, flip = (spread_code(n) for n in (builder.sub(output.low, middle), builder.sub(output.high, middle), middle))
     factors = [
         _split(builder, load(builder, builder.add(output.multiplier, I64(4 * lanes * v)), vector(I32, lanes)))
@@ -54,7 +70,7 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
     ]
     for y_row, row in zip(output.y_rows, sums, strict=True):
         scaled = [
-            builder.add(builder.ashr(builder.add(_high_half(builder, s, f), half), downs), zero_points)
+            builder.add(builder.ashr(builder.add(_high_half(builder, builder.shl(s, ups), f), half), downs), zero_points)
             for s, f in zip(row, factors, strict=True)
         ]
         codes = narrow(builder, level, scaled, element)

@@ -14,10 +14,10 @@ from intvit.kernels.tiling import codes_of_rows, each_panel
 Array = NDArray[Any]
 
 
-@kernel(scratch=("sums", "codes"))
+@kernel(scratch=("codes",))
 def linear(
     level: Level, x: Array, packed: Array, depth: int, bias: Array, multiplier: Array,
-    shift: int, zero_point: int, low: int, high: int, sums: Array, codes: Array, y: Array, part: int, parts: int,
+    shift: int, zero_point: int, low: int, high: int, codes: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute `y = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)`.
 
@@ -27,12 +27,12 @@ def linear(
         packed: the weights, of padded depth `depth`.
         bias: s32, padded to whole panels, less `offset(level, signed)` times the column sums of the weights.
         multiplier: s32, padded to whole panels.
-        sums: s32 of `tile_shape(level)`, scratch.
+        shift, zero_point, low, high: such that `intvit.kernels.codes_ir.fits_high_half` holds.
         codes: y's type, [M, columns of a tile], scratch.
         y: s8/s16/s32 [M, N]; u8 and u16 codes are written by their bits.
     """
     rows, columns = y.shape
-    operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), sums, codes, y)
+    operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), codes, y)
     each_panel(level, rows, columns, len(bias), linear_panel, operands, part, parts)
 
 
@@ -41,10 +41,10 @@ def linear_panel(
     level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
 ) -> None:
     """Compute rows of one panel into y, directly if it is whole."""
-    x, weights, numbers, sums, codes, y = operands
+    x, weights, numbers, codes, y = operands
     whole = valid == width
     to = y[first:, column:] if whole else codes[0:, 0:]
-    codes_of_rows(level, x, first, last, column, width, weights, numbers, sums, to)
+    codes_of_rows(level, x, first, last, column, width, weights, numbers, to)
     if not whole:
         for r in range(first, last):
             copy_row(codes[r - first], y[r, column : column + valid])

@@ -14,10 +14,10 @@ from intvit.kernels.tiling import codes_of_rows, each_panel
 Array = NDArray[Any]
 
 
-@kernel(scratch=("sums", "codes"))
+@kernel(scratch=("codes",))
 def linear_add(
     level: Level, x: Array, packed: Array, depth: int, bias: Array, multiplier: Array,
-    shift: int, zero_point: int, low: int, high: int, sums: Array, codes: Array,
+    shift: int, zero_point: int, low: int, high: int, codes: Array,
     residual: Array, residual_multiplier: int, codes_multiplier: int,
     add_shift: int, add_zero_point: int, add_low: int, add_high: int, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
@@ -25,14 +25,13 @@ def linear_add(
 
     Args:
         x to high: as in `linear`.
-        sums: s32 of `tile_shape(level)`, scratch.
         codes: of `linear`'s output type [M, columns of a tile], scratch.
         residual: [M, N], any integer type; it and the codes are added as in `add`.
         y: s8/s16/s32 [M, N].
     """
     rows, columns = y.shape
     addition = (residual_multiplier, codes_multiplier, add_shift, add_zero_point, add_low, add_high)
-    operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), sums, codes, residual, addition, y)
+    operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), codes, residual, addition, y)
     each_panel(level, rows, columns, len(bias), linear_add_panel, operands, part, parts)
 
 
@@ -41,8 +40,8 @@ def linear_add_panel(
     level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
 ) -> None:
     """Compute rows of one panel into y."""
-    x, weights, numbers, sums, codes, residual, addition, y = operands
-    codes_of_rows(level, x, first, last, column, width, weights, numbers, sums, codes)
+    x, weights, numbers, codes, residual, addition, y = operands
+    codes_of_rows(level, x, first, last, column, width, weights, numbers, codes)
     residual_multiplier, codes_multiplier, shift, zero_point, low, high = addition
     end = column + valid
     add_rows(

@@ -133,7 +133,7 @@ def _dot_tile(
 def code_tile(*arguments: Any) -> None:
     """Compute a tile as `dot_tile` does, rescale it in registers and store its codes into `y` at `row`, `column`.
 
-    Only for `y` of at most 32 bits, and where `intvit.kernels.integer.fits_high_half` holds.
+    Only for `y` of at most 32 bits, and where `intvit.kernels.codes_ir.fits_high_half` holds.
     """
     raise NotImplementedError("only kernels call this")
 

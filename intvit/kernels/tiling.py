@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import finish, fits_high_half, share
+from intvit.kernels.integer import share
 from intvit.kernels.jit import Scalar, device
 from intvit.kernels.simd import Level
-from intvit.kernels.tile import code_tile, dot_tile, panel_width, tile_rows
+from intvit.kernels.tile import code_tile, panel_width, tile_rows
 
 Array = NDArray[Any]
 
@@ -55,28 +55,19 @@ def panel_count(level: Level, padded: Scalar) -> Scalar:
 @device
 def codes_of_rows(
     level: Level, x: Array, first: Scalar, last: Scalar, column: Scalar, width: Scalar,
-    weights: Any, numbers: Any, sums: Array, codes: Array,
+    weights: Any, numbers: Any, codes: Array,
 ) -> None:  # fmt: skip
     """Compute `codes = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)` for some rows of one panel.
 
     Args:
         x: as in `intvit.kernels.linear`; its rows from `first` up to `last` count.
         weights: packed weights, depth, bias, multiplier, as there.
-        numbers: shift, zero_point, low, high.
-        sums: s32 of `tile_shape(level)`, scratch.
+        numbers: shift, zero_point, low, high, for which `intvit.kernels.codes_ir.fits_high_half` holds.
         codes: of at most 32 bits, `last - first` rows, at least `width` columns.
     """
     packed, depth, bias, multiplier = weights
     shift, zero_point, low, high = numbers
     panel, factors = packed[column * depth :], multiplier[column : column + width]
-    direct = fits_high_half(shift, zero_point, low, high)
     for row in range(first, last, tile_rows(level)):
         height, to = min(tile_rows(level), last - row), codes[row - first :]
-        if direct:
-            code_tile(
-                level, x[row:], 0, height, 0, width, panel, depth, bias[column:], factors, shift, zero_point, low, high, to
-            )
-        else:
-            dot_tile(level, x[row:], 0, height, 0, width, panel, depth, bias[column:], sums, 0, 0)
-            for r in range(height):
-                finish(sums[r], factors, shift, zero_point, low, high, to[r, :width])
+        code_tile(level, x[row:], 0, height, 0, width, panel, depth, bias[column:], factors, shift, zero_point, low, high, to)

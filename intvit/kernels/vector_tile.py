@@ -98,5 +98,5 @@ strides are int64; `steps` is the padded depth divided by `Traits.group`, at lea
 codes_tile: Any = intrinsic(prefer_literal=True)(_codes_tile)
 """Store a tile of `clip(rescale(sums, multiplier, shift) + zero_point)` as integers of `bits` bits, a literal: 8, 16 or 32.
 
-Needs `intvit.kernels.integer.fits_high_half`; `multiplier` holds one s32 for every column of the panel.
+Needs `intvit.kernels.codes_ir.fits_high_half`; `multiplier` holds one s32 for every column of the panel.
 """

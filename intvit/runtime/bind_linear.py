@@ -17,12 +17,14 @@ from intvit.kernels.jit import Argument, Step
 from intvit.kernels.linear import linear
 from intvit.kernels.linear_add import linear_add
 from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
+from intvit.kernels.linear_general import linear_general
 from intvit.kernels.linear_wide import linear_wide
 from intvit.kernels.pack import pack, unpack
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.ops.linear import column_sums
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
+from intvit.runtime.rescaling import rescales_in_tile
 
 Array = NDArray[Any]
 
@@ -99,13 +101,16 @@ def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
     if at.inputs[0].dtype.bits > 8:
         return _prepare_linear_wide(op, at)
     weights = PackedLinear.of(at)
+    scratch: Scratch
+    kernel, scratch = linear, (_panel(at), np.dtype(f"i{op.to.dtype.itemsize}"))
+    if not rescales_in_tile(op, at.inputs[1].shape[0], at.value(2)):
+        kernel, scratch = linear_general, sums_tile(at.level)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         y = as_bits(as_rows(outputs[0]))
-        return linear.bind(*weights.arguments(op, inputs[0]), *scratch, y, grains=weights.grains(y))
+        return kernel.bind(*weights.arguments(op, inputs[0]), *scratch, y, grains=weights.grains(y))
 
-    codes = _panel(at), np.dtype(f"i{op.to.dtype.itemsize}")
-    return Prepared((0,), bind, (sums_tile(at.level), codes), left=at.left, constants=weights.arrays)
+    return Prepared((0,), bind, (scratch,), left=at.left, constants=weights.arrays)
 
 
 def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
@@ -140,11 +145,11 @@ def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -
     numbers = *inner, gelu.shift, *output_range(gelu)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        y, (sums, codes, *value) = as_bits(as_rows(outputs[0])), scratch
+        y, (codes, *value) = as_bits(as_rows(outputs[0])), scratch
         first = weights.arguments(op, inputs[0])
-        return kernel.bind(*first, sums, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
+        return kernel.bind(*first, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
 
-    scratch = (sums_tile(at.level), (_panel(at), np.int16), *row)
+    scratch = ((_panel(at), np.int16), *row)
     return Prepared((0,), bind, scratch, left=at.left, constants=(*weights.arrays, multiplier, constant))
 
 
@@ -163,4 +168,4 @@ def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) ->
         return linear_add.bind(*first, *scratch, as_rows(residual), *numbers, y, grains=weights.grains(y))
 
     codes = _panel(at), np.int16
-    return Prepared((0, 1), bind, (sums_tile(at.level), codes), left=at.left, constants=weights.arrays)
+    return Prepared((0, 1), bind, (codes,), left=at.left, constants=weights.arrays)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from intvit import ops
 from intvit.ir import Graph, Node, TensorType
 from intvit.numerics import S16
+from intvit.runtime.rescaling import rescales_in_tile
 from intvit.runtime.uses import consumers
 
 Types = Mapping[str, TensorType]
@@ -47,16 +48,17 @@ def single(node: Node) -> Group:
 def group_nodes(graph: Graph, types: Types) -> list[Group]:
     """Return all nodes of a graph in groups, each fused as far as there is a kernel for it, in executable order."""
     readers = consumers(graph)
-    groups = (_fused_from(node, readers, types) for node in graph.nodes)
+    groups = (_fused_from(node, graph, readers, types) for node in graph.nodes)
     fused = {group.nodes[-1].name: group for group in groups if group}
     inside = {node.name for group in fused.values() for node in group.nodes}
     return [fused.get(node.name) or single(node) for node in graph.nodes if node.name in fused or node.name not in inside]
 
 
-def _fused_from(node: Node, readers: Readers, types: Types) -> Group | None:
+def _fused_from(node: Node, graph: Graph, readers: Readers, types: Types) -> Group | None:
     """Return the group that starts with a node, if there is one."""
     if isinstance(node.op, ops.Linear) and types[node.inputs[0]].dtype.bits == 8:
-        return _linear_group(node, readers, types)
+        depth, bias = types[node.inputs[1]].shape[0], graph.constants[node.inputs[2]]
+        return _linear_group(node, readers, types) if rescales_in_tile(node.op, depth, bias) else None
     if isinstance(node.op, ops.MatMul):
         return _attention_group(node, readers, types)
     return None
