@@ -18,7 +18,7 @@ from intvit.ops.output import RequantizingOp
 
 STEPS = 10
 START_BITS = 16
-"""Newton starts at 2^16; each step at least halves, so after ten steps the root is at least 2^6, also of zero."""
+"""Newton starts at 2^16; a step takes away at most half, so after ten the root is at least 2^6, also of zero."""
 NUMERATOR = (1 << 31) - 1
 VALUE_BITS = 30
 """The normalized value times the root of the number of channels has this many fraction bits."""
@@ -53,7 +53,8 @@ class LayerNormNewton(RequantizingOp):
     The published code divides beta by gamma, adds the floored quotient to z and multiplies by gamma / scale afterwards, which
     fails for channels whose gamma is (nearly) zero. Here `multiplier / 2^shift` is `gamma sqrt(C) / 2^30 / scale`, with its
     sign, and `bias` is beta at 2^-shift, 64 bits wide: the same real numbers without that floor. Rounding is half up, once.
-    As there, epsilon is ignored; k is far off for small v (at least 64, right from about 1e5 on); v = 0 gives z = 0.
+    As there, epsilon is ignored, and k is right to one unit for v between about 1e5 and 2^45 only; for smaller ones it is at
+    least 64. v = 0 gives z = 0.
 
     Inputs: `x` at most 32 bits `[..., C]`; `multiplier` s32 `[C]`, signed; `bias` s64 `[C]`. Output: `to` `[..., C]`.
     """
