@@ -35,6 +35,7 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     context.spreads.setdefault(node.output, DEFAULT_SPREAD)
     encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     multipliers, shift = common_shift([form.step / Fraction(float(s)) for s in encoding.scale.reshape(-1)])
-    multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32))
+    constants = {"multiplier": np.array(multipliers, np.int32), **form.constants}
+    names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
     op = form.make(shift=shift, **output_codes(encoding))
-    context.set(node.output, context.emit(node.name, op, source.name, multiplier, *form.constants), encoding)
+    context.set(node.output, context.emit(node.name, op, source.name, *names), encoding)

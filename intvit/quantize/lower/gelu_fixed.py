@@ -31,8 +31,8 @@ def gelu_table(context: Context, node: FloatNode, source: Lowered) -> GeluForm:
     """Return the form of `GeluTable`."""
     bits = _fraction_bits(source)
     index_shift = max(0, bits + TAIL.bit_length() - 1 - TABLE_BITS)
-    table = context.builder.constant(f"{node.name}.table", bump_table(bits, index_shift))
-    return GeluForm(STEP, functools.partial(GeluTable, fraction_bits=bits, index_shift=index_shift), (table,))
+    make = functools.partial(GeluTable, fraction_bits=bits, index_shift=index_shift)
+    return GeluForm(STEP, make, {"table": bump_table(bits, index_shift)})
 
 
 def _fraction_bits(source: Lowered) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intvit.ir import Op
 from intvit.numerics import S8, S16
@@ -16,6 +18,7 @@ from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.ranges import stream_scale
 from intvit.quantize.recipe import Recipe
 
+Array = NDArray[Any]
 MAX_FRACTION_BITS = 13
 """The most fraction bits of a 16-bit input of GELU: codes reach four, where GELU ends to bend."""
 FIXED_POINT = ("polynomial", "table")
@@ -29,12 +32,12 @@ class GeluForm:
     Attributes:
         step: the real value of one step of GELU before it is requantized.
         make: makes the operator from `shift` and the attributes of its output.
-        constants: names of its inputs after x and the multiplier.
+        constants: its inputs after x and the multiplier, by name.
     """
 
     step: Fraction
     make: Callable[..., Op]
-    constants: tuple[str, ...] = ()
+    constants: Mapping[str, Array] = field(default_factory=dict)
 
 
 def gelu_input(recipe: Recipe, statistics: Statistics, rank: int) -> Encoding:
