@@ -3,7 +3,7 @@
     git clone https://github.com/zkkli/I-ViT && python tools/compare_ivit_gelu.py I-ViT
 
 Needs torch. The published modules hold integers in floats. They run here as published, in float32, and once more in float64,
-which holds all their integers exactly: scales are float32 numbers and codes have 16 bits, so that even `x * scale / scale` is x.
+which holds all their integers exactly: scales are float32 numbers and codes have 16 bits, so even `x * scale / scale` is x.
 Differences in float64 are differences of meaning, and make the exit status 1. Those in float32 alone are the simulation's own:
 codes that `x * scale / scale` does not give back, 2^31 - 1 that becomes 2^31 (so that the sigmoid reaches 128), and sums and
 products beyond 2^24.
