@@ -4,9 +4,12 @@ from intvit.ir.op import Op
 from intvit.ops.add import Add
 from intvit.ops.concat import Concat
 from intvit.ops.expand import Expand
+from intvit.ops.gelu_erf import GeluErf
 from intvit.ops.gelu_polynomial import GeluPolynomial
+from intvit.ops.gelu_shift import GeluShift
 from intvit.ops.gelu_table import GeluTable
 from intvit.ops.layer_norm import LayerNorm
+from intvit.ops.layer_norm_newton import LayerNormNewton
 from intvit.ops.linear import Linear
 from intvit.ops.matmul import MatMul
 from intvit.ops.mean import Mean
@@ -24,9 +27,12 @@ OPS: dict[str, type[Op]] = {
         Add,
         Concat,
         Expand,
+        GeluErf,
         GeluPolynomial,
+        GeluShift,
         GeluTable,
         LayerNorm,
+        LayerNormNewton,
         Linear,
         MatMul,
         Mean,
@@ -46,9 +52,12 @@ __all__ = [
     "Add",
     "Concat",
     "Expand",
+    "GeluErf",
     "GeluPolynomial",
+    "GeluShift",
     "GeluTable",
     "LayerNorm",
+    "LayerNormNewton",
     "Linear",
     "MatMul",
     "Mean",

@@ -18,6 +18,15 @@ from intvit.ops.output import RequantizingOp, check_shift
 FRACTION_BITS = 20
 """Fraction bits of the normalized value `(x - mean) / std`."""
 
+AFFINE_BODY = (
+    body.cast("multiplier", body.INT64, "multiplier_wide")
+    + "scaled = Mul (z, multiplier_wide)\nbiased = Add (scaled, bias)\n"
+    + body.attribute("shift")
+    + body.round_shift("biased", "shift", "rounded")
+    + body.output("rounded")
+)
+"""From the normalized value `z` to the output."""
+
 _NEWTON_STEPS = 5
 
 
@@ -78,27 +87,14 @@ class LayerNorm(RequantizingOp):
         + body.constant("point", 61 - FRACTION_BITS)
         + "z_shift = Sub (point, h)\n"
         + body.shift_right("product", "z_shift", "z")
-        + body.cast("multiplier", body.INT64, "multiplier_wide")
-        + "scaled = Mul (z, multiplier_wide)\nbiased = Add (scaled, bias)\n"
-        + body.attribute("shift")
-        + body.round_shift("biased", "shift", "rounded")
-        + body.output("rounded")
+        + AFFINE_BODY
     )
     epsilon: int
     shift: int
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
-        x, multiplier, bias = inputs
-        self.check_output()
-        check_shift(self.shift)
         require(self.epsilon >= 1, f"epsilon must be 1 or more, got {self.epsilon}")
-        require(x.dtype.bits <= 32, f"x must have at most 32 bits, got {x.dtype}")
-        require(bool(x.shape), f"x must have a last axis to normalize, got {x}")
-        channels = x.shape[-1]
-        require(x.batch_axis != len(x.shape) - 1, f"x must not carry the batch in its channels, got {x}")
-        require(multiplier == TensorType(S32, (channels,)), f"multiplier must be s32[{channels}], got {multiplier}")
-        require(bias == TensorType(S64, (channels,)), f"bias must be s64[{channels}], got {bias}")
-        return (TensorType(self.to, x.shape, x.batch_axis),)
+        return infer_affine(self, self.shift, inputs)
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         x, multiplier, bias = inputs
@@ -111,17 +107,16 @@ class LayerNorm(RequantizingOp):
         limit = (int(isqrt_ceil(c)) << FRACTION_BITS) + (1 << FRACTION_BITS)
         z = Interval(-limit, limit)
         product = d * ((1 << 31) - 1)
-        scaled = z * Interval(int(multiplier.constant.min()), int(multiplier.constant.max()))
-        total = scaled + Interval(int(bias.constant.min()), int(bias.constant.max())) + (1 << (self.shift - 1))
+        y, affine = affine_bounds(self, self.shift, z, multiplier, bias)
         claims = (
             Bound("centred", d, S32),
             Bound("sum of squares", (x.interval.square() * c * c) | v, S63),
             Bound("variance", v, S63),
             Bound("normalized", z, S32),
             Bound("reciprocal product", product, S63),
-            Bound("affine", total | scaled, S63),
+            affine,
         )
-        return (self.finish_interval(total >> self.shift),), claims
+        return (y,), claims
 
     def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         x, multiplier, bias = (v.astype(np.int64) for v in inputs)
@@ -133,6 +128,27 @@ class LayerNorm(RequantizingOp):
         reciprocal = ((1 << 61) - 1) // isqrt(v << (2 * h))
         z = (d * reciprocal) >> (61 - FRACTION_BITS - h)
         return (self.finish((z * multiplier + bias + (1 << (self.shift - 1))) >> self.shift),)
+
+
+def infer_affine(op: RequantizingOp, shift: int, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+    """Check the inputs x, multiplier and bias of a layer norm and return its output's type."""
+    x, multiplier, bias = inputs
+    op.check_output()
+    check_shift(shift)
+    require(x.dtype.bits <= 32, f"x must have at most 32 bits, got {x.dtype}")
+    require(bool(x.shape), f"x must have a last axis to normalize, got {x}")
+    channels = x.shape[-1]
+    require(x.batch_axis != len(x.shape) - 1, f"x must not carry the batch in its channels, got {x}")
+    require(multiplier == TensorType(S32, (channels,)), f"multiplier must be s32[{channels}], got {multiplier}")
+    require(bias == TensorType(S64, (channels,)), f"bias must be s64[{channels}], got {bias}")
+    return (TensorType(op.to, x.shape, x.batch_axis),)
+
+
+def affine_bounds(op: RequantizingOp, shift: int, z: Interval, multiplier: Operand, bias: Operand) -> tuple[Interval, Bound]:
+    """Return the output's interval for normalized values in `z`, and the claim that the affine map fits 63 bits."""
+    scaled = z * Interval(int(multiplier.constant.min()), int(multiplier.constant.max()))
+    total = scaled + Interval(int(bias.constant.min()), int(bias.constant.max())) + (1 << (shift - 1))
+    return op.finish_interval(total >> shift), Bound("affine", total | scaled, S63)
 
 
 def bit_length(x: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from intvit.errors import UsageError
+
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,10 @@ class Recipe:
     Attributes:
         name: what `--recipe` takes.
         softmax: `polynomial` (shift and polynomial) or `table`.
-        gelu: `polynomial` or `table`.
+        gelu: `polynomial` or `table`; `shift` (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or
+            `quartic-fitted` (the same with constants fitted to the calibrated inputs).
+        gelu_input_bits: 8 or 16 bits of what `i-bert` and the quartics read; `shift` always reads 8, the others 16.
+        layer_norm: `exact`, or `newton` (I-ViT's I-LayerNorm).
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
         norm_candidates: other spreads of LayerNorm outputs; each site takes the one with the least error of the layers
             behind it, whose weights suffer from strong ones.
@@ -58,6 +64,8 @@ class Recipe:
     name: str
     softmax: str = "polynomial"
     gelu: str = "polynomial"
+    gelu_input_bits: int = 16
+    layer_norm: str = "exact"
     norm: Spread = Spread(1.0, 1.1)
     norm_candidates: tuple[Spread, ...] = ()
     few_rows: Spread = Spread(0.5, 1.25)
@@ -151,3 +159,14 @@ def _adapted(recipe: Recipe) -> Recipe:
     if searches and recipe.act_bits <= SEARCHED_BITS:
         recipe = replace(recipe, clip_ranges=True, gelu_candidates=FEW_CODES_SPREADS)
     return recipe
+
+
+def find_choice(choices: Mapping[str, Choice], field: str, name: str) -> Choice:
+    """Return what a field of the recipe names.
+
+    Raises:
+        UsageError: the field says something else.
+    """
+    if name not in choices:
+        raise UsageError(f"the recipe's {field} is not known", expected=", ".join(choices), found=name)
+    return choices[name]

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from intvit import ops
 from intvit.kernels.add import add
 from intvit.kernels.aligned import aligned_copy
+from intvit.kernels.gelu_erf import gelu_erf
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
+from intvit.kernels.gelu_shift import CODES, gelu_shift
 from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import layer_norm
+from intvit.kernels.layer_norm_newton import layer_norm_newton
 from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
@@ -96,6 +99,16 @@ def _layer_norm(op: ops.LayerNorm, at: Context) -> Prepared:
     return Prepared((0,), bind, constants=(multiplier, bias))
 
 
+def _layer_norm_newton(op: ops.LayerNormNewton, at: Context) -> Prepared:
+    multiplier, bias = at.constant(1), at.constant(2)
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        return layer_norm_newton.bind(x, multiplier, bias, op.shift, *output_range(op), y, grains=len(y))
+
+    return Prepared((0,), bind, constants=(multiplier, bias))
+
+
 def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
     multiplier, steps = at.rows(1), aligned_copy(exponential_steps(op.coefficients))
 
@@ -148,11 +161,38 @@ def _gelu_table(op: ops.GeluTable, at: Context) -> Prepared:
     return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier, table))
 
 
+def _gelu_erf(op: ops.GeluErf, at: Context) -> Prepared:
+    multiplier = at.channels(1)
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        numbers = (op.power, op.knee, op.one, op.erf_shift, op.shift, *output_range(op))
+        return gelu_erf.bind(x, multiplier, *numbers, scratch[0], y, grains=len(y))
+
+    return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier,))
+
+
+def _gelu_shift(op: ops.GeluShift, at: Context) -> Prepared:
+    codes = np.arange(CODES, dtype=np.int64) - CODES // 2
+    top = codes[:, None]
+    x = np.minimum(codes, top)
+    multiplier, table = at.channels(1), aligned_copy((x * op.sigmoid(x, top)).astype(np.int32))
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        return gelu_shift.bind(x, multiplier, table, op.shift, *output_range(op), scratch[0], y, grains=len(y))
+
+    return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier, table))
+
+
 BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.Add: _add,
+    ops.GeluErf: _gelu_erf,
     ops.GeluPolynomial: _gelu_polynomial,
+    ops.GeluShift: _gelu_shift,
     ops.GeluTable: _gelu_table,
     ops.LayerNorm: _layer_norm,
+    ops.LayerNormNewton: _layer_norm_newton,
     ops.Linear: prepare_linear,
     ops.MatMul: _matmul,
     ops.Mean: _mean,

@@ -213,6 +213,27 @@ def gelu_coefficient_whose_product_wraps_to_zero():
     return graph, {"x": x}
 
 
+@hole
+def gelu_erf_beyond_32_bits():
+    op = ops.GeluErf(power=4, knee=1 << 15, one=1 << 16, erf_shift=40, shift=2, **full(S32))
+    x = np.array([[-32768, -1, 0, 1, 32767]], np.int16)
+    return op_graph(op, {"x": x}, {"multiplier": np.array([4], np.int32)}), {"x": x}
+
+
+@hole
+def gelu_shift_whose_sigmoid_is_far_beyond_one():
+    op = ops.GeluShift(unit=1 << 20, n=31, shift=2, **full(S32))
+    x = np.array([[-128, -1, 0, 1, 127]], np.int8)
+    return op_graph(op, {"x": x}, {"multiplier": np.array([4], np.int32)}), {"x": x}
+
+
+@hole
+def layer_norm_newton_of_s32_whose_squares_wrap():
+    x = np.array([[-(1 << 31), (1 << 31) - 1] * 4], np.int32)
+    constants = {"multiplier": np.full(8, 1 << 30, np.int32), "bias": np.zeros(8, np.int64)}
+    return op_graph(ops.LayerNormNewton(shift=40, **full(S32)), {"x": x}, constants), {"x": x}
+
+
 @pytest.mark.parametrize("make", HOLES.values(), ids=HOLES)
 def test_the_certificate_has_no_hole(make):
     assert proves_or_refuses(*make())

@@ -128,6 +128,14 @@ def gelu_table(fraction_bits):
     return ops.GeluTable(fraction_bits=fraction_bits, index_shift=0, shift=2, **full(S8))
 
 
+def gelu_shift(unit=9, n=23):
+    return ops.GeluShift(unit=unit, n=n, shift=2, **full(S8))
+
+
+def gelu_erf(power=4, knee=9, one=9, erf_shift=0):
+    return ops.GeluErf(power=power, knee=knee, one=one, erf_shift=erf_shift, shift=2, **full(S8))
+
+
 REFUSED = {
     "MatMul ranks": (ops.MatMul(), BYTES, TensorType(S8, (3, 2))),
     "MatMul inner": (ops.MatMul(), BYTES, BYTES),
@@ -156,6 +164,18 @@ REFUSED = {
     "SoftmaxPolynomial top": (ops.SoftmaxPolynomial(shift=2, coefficients=(1, 2, 3, 4)), SCORES, S32_1),
     "LayerNorm epsilon": (ops.LayerNorm(epsilon=0, shift=2, **full(S8)), HALVES, TensorType(S32, (3,)), TensorType(S64, (3,))),
     "LayerNorm bias": (ops.LayerNorm(epsilon=1, shift=2, **full(S8)), HALVES, TensorType(S32, (3,)), TensorType(S32, (3,))),
+    "LayerNormNewton bias": (ops.LayerNormNewton(shift=2, **full(S8)), HALVES, TensorType(S32, (3,)), S32_1),
+    "LayerNormNewton x": (ops.LayerNormNewton(shift=2, **full(S8)), TensorType(S64, (1, 1), 0), S32_1, TensorType(S64, (1,))),
+    "GeluShift x": (gelu_shift(), HALVES, S32_1),
+    "GeluShift unit": (gelu_shift(unit=0), BYTES, S32_1),
+    "GeluShift large unit": (gelu_shift(unit=(1 << 20) + 1), BYTES, S32_1),
+    "GeluShift n": (gelu_shift(n=32), BYTES, S32_1),
+    "GeluShift multiplier": (gelu_shift(), BYTES, TensorType(S32, (2,))),
+    "GeluErf x": (gelu_erf(), SCORES, S32_1),
+    "GeluErf power": (gelu_erf(power=3), HALVES, S32_1),
+    "GeluErf knee": (gelu_erf(knee=(1 << 15) + 1), HALVES, S32_1),
+    "GeluErf one": (gelu_erf(one=0), HALVES, S32_1),
+    "GeluErf shift": (gelu_erf(erf_shift=63), HALVES, S32_1),
     "GeluPolynomial x": (gelu(1), BYTES, S32_1),
     "GeluPolynomial bits": (gelu(14), HALVES, S32_1),
     "GeluTable table": (gelu_table(3), HALVES, S32_1, TensorType(S16, (31,))),

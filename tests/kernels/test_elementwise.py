@@ -83,6 +83,41 @@ def test_layer_norm(seed, rows, channels, kind, to, shift, epsilon):
     assert_equals_reference(op, [x], [multiplier, bias])
 
 
+@given(SEEDS, ROWS, CHANNELS, st.sampled_from([np.int8, np.int16, np.int32]), st.sampled_from(ALL_TYPES), SHIFTS)
+@QUICK
+def test_layer_norm_newton(seed, rows, channels, kind, to, shift):
+    rng = np.random.default_rng(seed)
+    x = random_codes(rng, (rows, channels), kind)
+    multiplier = random_codes(rng, channels, np.int32)
+    bias = random_codes(rng, channels, np.int64, -(1 << 60), 1 << 60)
+    op = ops.LayerNormNewton(shift=shift, **full_range(to, zero_point=11))
+    assume(claims_hold(op, [x], [multiplier, bias]))
+    assert_equals_reference(op, [x], [multiplier, bias])
+
+
+@given(SEEDS, ROWS, CHANNELS, st.sampled_from([1, 5, 12, 256, 700]), st.integers(0, 31), st.sampled_from(ALL_TYPES), SHIFTS)
+@QUICK
+def test_gelu_shift(seed, rows, channels, unit, n, to, shift):
+    rng = np.random.default_rng(seed)
+    top = int(rng.integers(-127, 128))
+    x, multiplier = random_codes(rng, (rows, channels), np.int8, None, top), random_codes(rng, channels, np.int32, 0)
+    op = ops.GeluShift(unit=unit, n=n, shift=shift, **full_range(to, zero_point=3))
+    assume(claims_hold(op, [x], [multiplier]))
+    assert_equals_reference(op, [x], [multiplier])
+
+
+@given(SEEDS, ROWS, CHANNELS, st.sampled_from([np.int8, np.int16]), st.sampled_from([2, 4]), st.integers(1, 1 << 15),
+       st.sampled_from(ALL_TYPES), SHIFTS)  # fmt: skip
+@QUICK
+def test_gelu_erf(seed, rows, channels, kind, power, knee, to, shift):
+    rng = np.random.default_rng(seed)
+    x, multiplier = random_codes(rng, (rows, channels), kind), random_codes(rng, channels, np.int32, 0)
+    numbers = {"power": power, "knee": knee, "one": 1 << 14, "erf_shift": max(0, power * knee.bit_length() - 14)}
+    op = ops.GeluErf(shift=shift, **numbers, **full_range(to, zero_point=3))
+    assume(claims_hold(op, [x], [multiplier]))
+    assert_equals_reference(op, [x], [multiplier])
+
+
 @pytest.mark.parametrize("bits", range(1, 61))
 def test_layer_norm_of_every_variance_size(bits):
     """The square root is exact for every bit length of the variance."""

@@ -36,14 +36,20 @@ def bind_all():
     flat, rows = np.zeros(4, np.int16), np.zeros((1, 4), np.int32)
     KERNELS["mean"].bind(rows.astype(np.int16), 1, 2, 0, 0, 1, rows, flat)
     KERNELS["requantize"].bind(rows, rows, 0, 2, 0, 0, 1, rows.astype(np.int8))
+    narrow, line = rows.astype(np.int8), rows[0]
+    KERNELS["gelu_erf"].bind(rows.astype(np.int16), line, 4, 1, 1, 0, 2, 0, 0, 1, rows, narrow)
+    KERNELS["gelu_shift"].bind(narrow, line, rows, 2, 0, 0, 1, rows, narrow)
+    KERNELS["layer_norm_newton"].bind(rows.astype(np.int16), line, line.astype(np.int64), 2, 0, 0, 1, narrow)
     KERNELS["widen"].bind(np.zeros((1, 1, 4), np.int8), np.zeros((1, 1, 4), np.int16))
     for level in simd.supported_levels():
         make_probe(level)
         height, width = tile_shape(level)
         x, line = np.zeros((height, 4), left_type(level, signed=True)), np.zeros(width, np.int32)
-        scratch = [np.zeros((1, height, width), kind) for kind in (np.int32, np.int8)]
+        sums, codes = (np.zeros((1, height, width), kind) for kind in (np.int32, np.int8))
         y = np.zeros((height, width), np.int8)
-        KERNELS["linear"].bind(level, x, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127, *scratch, y)
+        weights = np.zeros(4 * width, np.int8), 4, line, line
+        KERNELS["linear"].bind(level, x, *weights, 33, 0, -128, 127, codes, y)
+        KERNELS["linear_general"].bind(level, x, *weights, 2, 0, -128, 127, sums, y)
 
 
 def test_no_kernel_has_floats():

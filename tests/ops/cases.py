@@ -132,6 +132,34 @@ def layer_norm_cases():
     yield make("s32-input", op, random("i", (1, 4, 10), np.int32, -limit, limit), limits=(-limit, limit))
 
 
+def layer_norm_newton_cases():
+    def make(name, op, x, multiplier=None, bias=None, batch=1, limits=None):
+        channels = x.shape[-1]
+        multiplier = np.full(channels, 1 << 29, np.int32) if multiplier is None else multiplier
+        bias = np.zeros(channels, np.int64) if bias is None else bias
+        limits = {"x": limits} if limits else {}
+        return case(name, op, {"x": x}, {"multiplier": multiplier, "bias": bias}, batch, limits=limits)
+
+    op = ops.LayerNormNewton(shift=54, zero_point=5, **full(S8))
+    gamma, beta = random("g", (13,), np.int32, -(1 << 30), 1 << 30), random("b", (13,), np.int64, -(1 << 59), 1 << 59)
+    yield make("typical", op, random("x", (3, 5, 13), np.int16), gamma, beta, 3)
+    constant = np.repeat(i32(-32768, 0, 32767, 1).astype(np.int16).reshape(1, 4, 1), 6, axis=2)
+    yield make("constant-rows", op, constant, i32(0, -1, 1, TOP_MULTIPLIER, -(1 << 31), 5))
+    one_hot = np.where(np.eye(9, dtype=bool), 32767, -32768).astype(np.int16).reshape(1, 9, 9)
+    yield make("one-hot-rows", op, one_hot, random("h", (9,), np.int32))
+    unit = ops.LayerNormNewton(shift=2, **full(S32))
+    yield make("nearly-constant", unit, np.eye(8, dtype=np.int16).reshape(1, 8, 8), np.full(8, 4, np.int32))
+    halves = np.array([[[0, 1], [1, 2], [-1, 0], [-2, -1], [-3, 0], [3, 0]]], np.int16)
+    yield make("means-that-are-ties", unit, halves, np.full(2, 4, np.int32))
+    yield make("gamma-zero", op, random("z", (1, 3, 4), np.int16), np.zeros(4, np.int32), np.full(4, 3 << 53, np.int64))
+    yield make("shift-62", ops.LayerNormNewton(shift=62, **full(S16)), random("w", (2, 65), np.int16), batch=2)
+    yield make("one-channel", op, random("o", (1, 5, 1), np.int16))
+    yield make("s8-input", op, random("s", (1, 2, 3, 4), np.int8))
+    yield make("tokens-197", op, np.resize(np.array([-32768, 32767], np.int16), (1, 197, 192)))
+    limit = (1 << 27) - 1
+    yield make("s32-input", op, random("i", (1, 4, 10), np.int32, -limit, limit), limits=(-limit, limit))
+
+
 def scores(name, shape, limit=2000):
     x = random(name, shape, np.int32, -limit, limit)
     x[..., 0, :] = 17
@@ -230,6 +258,48 @@ def gelu_table_cases():
     yield from gelu_cases(make)
 
 
+def gelu_shift_cases():
+    def make(name, x, multiplier, unit, shift, batch=1, n=23, to=S8, zero_point=0):
+        op = ops.GeluShift(unit=unit, n=n, shift=shift, **full(to, zero_point=zero_point))
+        return case(name, op, {"x": x}, {"multiplier": multiplier}, batch)
+
+    yield make("typical", random("x", (3, 5, 7), np.int8), random("m", (7,), np.int32, 0, 1 << 30), 9, 40, 3, zero_point=3)
+    codes_8 = np.arange(-128, 128, dtype=np.int16).astype(np.int8)
+    yield make("whole-range", codes_8.reshape(1, 1, 256), i32(4), 12, 2, to=S32)
+    below = np.minimum(codes_8.reshape(1, 1, 256), codes_8[::17].reshape(1, 16, 1))
+    yield make("every-maximum", below, i32(4), 7, 2, to=S32)
+    yield make("far-below-zero", below[:, :4], i32(4), 1, 2, to=S32)
+    for unit, n in ((1, 0), (1, 31), (127, 15), (128, 23), (600, 23)):
+        yield make(f"unit-{unit}-n-{n}", below, i32(1 << 20), unit, 30, n=n, to=U8, zero_point=10)
+    yield make("largest-unit", random("u", (2, 2, 9), np.int8), i32(1 << 20), 1 << 20, 30, 2, n=23, to=S16)
+    yield make("shift-62", random("z", (2, 11), np.int8), i32(TOP_MULTIPLIER), 5, 62, 2, to=S16)
+    wide = random("w", (1, 197, 33), np.int8)
+    yield make("tokens-197", wide, random("v", (33,), np.int32, 0, 1 << 29), 11, 36)
+
+
+def gelu_erf_cases():
+    def make(name, x, multiplier, shift, batch=1, to=S8, zero_point=0, **numbers):
+        op = ops.GeluErf(shift=shift, **numbers, **full(to, zero_point=zero_point))
+        return case(name, op, {"x": x}, {"multiplier": multiplier}, batch)
+
+    all_16 = np.arange(-32768, 32768, dtype=np.int32).astype(np.int16).reshape(1, 1024, 64)
+    quartic = {"power": 4, "knee": 15629, "one": 27456, "erf_shift": 41}
+    square = {"power": 2, "knee": 10247, "one": 28365, "erf_shift": 12}
+    factors = random("m", (7,), np.int32, 0, 1 << 30)
+    yield make("typical", random("x", (3, 5, 7), np.int16), factors, 45, 3, zero_point=3, **quartic)
+    yield make("square", random("x", (3, 5, 7), np.int16), factors, 45, 3, **square)
+    yield make("whole-range", all_16, i32(4), 2, to=S32, **quartic)
+    yield make("whole-range-square", all_16, i32(4), 2, to=S32, **square)
+    codes_8 = np.arange(-128, 128, dtype=np.int16).astype(np.int8).reshape(1, 256)
+    yield make("s8", codes_8, i32(1 << 20), 30, to=S16, power=4, knee=50, one=5923000, erf_shift=0)
+    yield make("s8-square", codes_8, i32(4), 2, to=S32, power=2, knee=50, one=2770, erf_shift=0)
+    yield make("no-power", codes_8, i32(4), 2, to=S32, power=4, knee=1, one=1, erf_shift=62)
+    yield make("largest-power", all_16[:, :9], i32(1 << 20), 62, to=S16, power=4, knee=1 << 15, one=1 << 15, erf_shift=45)
+    yield make("largest-square", codes_8, i32(1 << 20), 62, to=S16, power=2, knee=1 << 30, one=1, erf_shift=40)
+    wide = random("w", (1, 197, 33), np.int16)
+    yield make("tokens-197", wide, random("v", (33,), np.int32, 0, 1 << 29), 50, to=U8, **quartic)
+
+
 def mean_cases():
     def make(name, op, x, batch=1):
         return case(name, op, {"x": x}, batch=batch)
@@ -310,9 +380,12 @@ GENERATORS = {
     "Add": add_cases,
     "Concat": concat_cases,
     "Expand": expand_cases,
+    "GeluErf": gelu_erf_cases,
     "GeluPolynomial": gelu_polynomial_cases,
+    "GeluShift": gelu_shift_cases,
     "GeluTable": gelu_table_cases,
     "LayerNorm": layer_norm_cases,
+    "LayerNormNewton": layer_norm_newton_cases,
     "Linear": linear_cases,
     "MatMul": matmul_cases,
     "Mean": mean_cases,

@@ -93,6 +93,19 @@ def layer_norm(draw):
     return legal(case("random", op, {"x": x}, constants, batch))
 
 
+@st.composite
+def layer_norm_newton(draw):
+    batch, rows, width = draw(BATCH), draw(SIZE), draw(SIZE)
+    op = ops.LayerNormNewton(shift=draw(SHIFT), **outputs(draw, S8, S16))
+    limit = 1 << draw(st.integers(0, 60))
+    constants = {
+        "multiplier": multipliers(draw, (width,), signed=True),
+        "bias": draw(arrays((width,), np.int64, -limit, limit)),
+    }
+    reach = (1 << draw(st.integers(0, 15))) - 1
+    return legal(case("random", op, {"x": draw(arrays((batch, rows, width), np.int16, -reach, reach))}, constants, batch))
+
+
 def softmax_inputs(draw):
     batch, heads, rows, width = draw(BATCH), draw(SIZE), draw(SIZE), draw(SIZE)
     reach = (1 << draw(st.integers(0, 31))) - 1
@@ -148,6 +161,30 @@ def gelu_table(draw):
     activations, constants, batch = gelu_inputs(draw)
     constants["table"] = bump_table(fraction_bits, index_shift)
     return legal(case("random", ops.GeluTable(**number, **outputs(draw, S8, S16)), activations, constants, batch))
+
+
+def scaled_gelu(draw, op, x):
+    channels = x.shape[-1]
+    multiplier = multipliers(draw, draw(st.sampled_from([(1,), (channels,)])))
+    return legal(case("random", op, {"x": x}, {"multiplier": multiplier}, x.shape[0]))
+
+
+@st.composite
+def gelu_shift(draw):
+    x = draw(arrays((draw(BATCH), draw(SIZE), draw(SIZE)), np.int8))
+    unit = 1 + draw(st.integers(0, 1 << draw(st.integers(0, 10))))
+    op = ops.GeluShift(unit=unit, n=draw(st.integers(0, 31)), shift=draw(SHIFT), **outputs(draw, S8, U8, S16))
+    return scaled_gelu(draw, op, x)
+
+
+@st.composite
+def gelu_erf(draw):
+    x = draw(arrays((draw(BATCH), draw(SIZE), draw(SIZE)), draw(st.sampled_from([np.int8, np.int16]))))
+    power = draw(st.sampled_from([2, 4]))
+    knee = draw(st.integers(1, 1 << draw(st.integers(0, 15))))
+    erf_shift = max(0, power * knee.bit_length() - draw(st.integers(0, 16)))
+    numbers = {"power": power, "knee": knee, "one": draw(st.integers(1, 1 << 15)), "erf_shift": min(erf_shift, 62)}
+    return scaled_gelu(draw, ops.GeluErf(shift=draw(SHIFT), **numbers, **outputs(draw, S8, U8, S16)), x)
 
 
 @st.composite
@@ -216,9 +253,12 @@ STRATEGIES = {
     "Add": add(),
     "Concat": concat(),
     "Expand": expand(),
+    "GeluErf": gelu_erf(),
     "GeluPolynomial": gelu_polynomial(),
+    "GeluShift": gelu_shift(),
     "GeluTable": gelu_table(),
     "LayerNorm": layer_norm(),
+    "LayerNormNewton": layer_norm_newton(),
     "Linear": linear(),
     "MatMul": matmul(),
     "Mean": mean(),

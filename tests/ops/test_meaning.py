@@ -13,6 +13,7 @@ from helpers.graphs import full
 from intvit import ops
 from intvit.numerics import S8, S16, S32, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.ops.layer_norm_newton import newton_root
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
 HALF = Fraction(1, 2)
@@ -221,6 +222,117 @@ def test_gelu_requantizes_its_value_per_channel_with_one_rounding(op):
     (got,) = wanted.reference(x, multiplier, *constants)
     for i, c in positions(got.shape):
         assert got[i, c] == clipped(rounded(Fraction(int(value[i, c]) * int(multiplier[c]), 1 << 37)), wanted)
+
+
+CODES_8 = np.arange(-128, 128, dtype=np.int16).astype(np.int8)
+
+
+def shift_exponential(d, unit, n):
+    """I-ViT's int_exp_shift in exact fractions; nothing is limited."""
+    p = max(d + math.floor(Fraction(d, 2)) - math.floor(Fraction(d, 16)), -n * unit)
+    q = math.floor(Fraction(p, -unit))
+    r = p + unit * q
+    return max(0, math.floor((Fraction(r, 2) + unit) * Fraction(2) ** (n - q)))
+
+
+@pytest.mark.parametrize("n", [15, 23, 31])
+@pytest.mark.parametrize("unit", [1, 2, 7, 12, 100, 255, 256, 600])
+def test_gelu_shift_is_the_published_rule_for_every_maximum_and_code(unit, n):
+    op = ops.GeluShift(unit=unit, n=n, shift=2, **full(S32))
+    for top in range(-128, 128):
+        row = CODES_8[: top + 129]
+        (got,) = op.reference(row[None], SAME)
+        e0 = shift_exponential(-top, unit, n)
+        for code, found in zip(row.tolist()[::3], got[0].tolist()[::3], strict=True):
+            e = shift_exponential(code - top, unit, n)
+            factor = ((1 << 31) - 1) // min(e + e0, (1 << 31) - 1)
+            assert found == code * math.floor(Fraction(e * factor, 1 << 24))
+
+
+def test_gelu_shift_is_near_gelu_while_the_exponential_reaches_far_enough():
+    """At a range of 6 the floored quotient of 2^31 and the sum, 19, costs up to 4 % of large values, as it does in I-ViT."""
+    scale = 6 / 127
+    op = ops.GeluShift(unit=math.ceil(1 / (1.702 * scale)), n=23, shift=2, **full(S32))
+    (y,) = op.reference(CODES_8[None, 1:], SAME)
+    exact = [v * scale * 0.5 * math.erfc(-v * scale / math.sqrt(2)) for v in CODES_8[1:].tolist()]
+    errors = [a * scale / 128 - b for a, b in zip(y[0].tolist(), exact, strict=True)]
+    assert -0.24 <= min(errors) <= -0.2
+    assert max(errors) <= 0.03
+
+
+def test_gelu_shift_fails_where_the_row_maximum_is_beyond_its_range():
+    """As I-ViT's does: from a maximum of n / 2.455 on, both exponentials are cut off alike: sigmoid(-x) is 63/128."""
+    scale = 12 / 127
+    op = ops.GeluShift(unit=math.ceil(1 / (1.702 * scale)), n=23, shift=2, **full(S32))
+    (y,) = op.reference(np.array([[127, -40]], np.int8), SAME)
+    assert y[0, 1] == -40 * 63
+    (alone,) = op.reference(np.array([[40, -40]], np.int8), SAME)
+    assert alone[0, 1] == 0
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+@pytest.mark.parametrize(("power", "erf_shift"), [(2, 0), (2, 9), (4, 0), (4, 20)])
+def test_gelu_erf_is_its_formula(kind, power, erf_shift):
+    op = ops.GeluErf(power=power, knee=90, one=91**power >> erf_shift, erf_shift=erf_shift, shift=40, **full(S16))
+    x, multiplier = codes((6, 5), kind, -300 if kind is np.int16 else None, 300 if kind is np.int16 else None), i32_of(1 << 20)
+    (got,) = op.reference(x, multiplier)
+    for i, j in positions(x.shape):
+        v = int(x[i, j])
+        sign = (v > 0) - (v < 0)
+        erf = op.one - math.floor(Fraction(max(90 - abs(v), 0) ** power, 1 << erf_shift))
+        value = v * (op.one + sign * erf)
+        assert got[i, j] == clipped(rounded(Fraction(value << 20, 1 << 40)), op)
+
+
+def i32_of(value):
+    return np.array([value], np.int32)
+
+
+@pytest.mark.parametrize(
+    ("power", "a", "b", "least", "most"), [(2, -0.2888, -1.769, 0.0181, 0.0183), (4, -0.019913, -2.698088, 0.0092, 0.0094)]
+)
+def test_gelu_erf_error_over_all_codes(power, a, b, least, most):
+    """The published constants give the published errors: 0.0182 for i-GELU, 0.0093 for the quartic."""
+    scale = 4 / 32767
+    knee, unit = round(-b * math.sqrt(2) / scale), -1 / (a * (scale / math.sqrt(2)) ** power)
+    erf_shift = math.ceil(math.log2(unit)) - 15
+    op = ops.GeluErf(power=power, knee=knee, one=round(unit / 2**erf_shift), erf_shift=erf_shift, shift=2, **full(S32))
+    (y,) = op.reference(CODES_16.reshape(1, -1), SAME)
+    exact = (v * scale * 0.5 * math.erfc(-v * scale / math.sqrt(2)) for v in CODES_16[:, 0].tolist())
+    worst = max(abs(v * scale / (2 * op.one) - e) for v, e in zip(y[0].tolist(), exact, strict=True))
+    assert least <= worst <= most
+
+
+def newton(v):
+    k = 1 << 16
+    for _ in range(10):
+        k = math.floor(Fraction(k + math.floor(Fraction(v, k)), 2))
+    return k
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("x", [*ROWS.values(), codes((9, 2), np.int16, -3, 3)], ids=[*ROWS, "ties"])
+def test_layer_norm_newton_is_the_published_rule_with_beta_at_full_precision(x, seed):
+    channels = x.shape[-1]
+    gamma, beta = codes((channels,), np.int32, seed=seed), codes((channels,), np.int64, -(1 << 58), 1 << 58, seed)
+    op = ops.LayerNormNewton(shift=44 + seed // 2, zero_point=seed, **full(S8))
+    (got,) = op.reference(x, gamma, beta)
+    for i, row in enumerate(x.tolist()):
+        mean = round(Fraction(sum(row), channels))
+        root = newton(sum((value - mean) ** 2 for value in row))
+        for c, value in enumerate(row):
+            z = math.floor(Fraction((value - mean) * math.floor(Fraction((1 << 31) - 1, root)), 2))
+            total = Fraction(z * int(gamma[c]) + int(beta[c]), 1 << op.shift)
+            assert got[i, c] == clipped(rounded(total), op)
+
+
+@pytest.mark.parametrize("v", [0, 1, 63, 1000, 4096, 10**4, 10**5, 10**6, 1 << 40, (1 << 45) + 12345])
+def test_ten_newton_steps_never_end_below_the_root(v):
+    """What the proof that no product overflows rests on; from 1e5 on they end at the root itself."""
+    (found,) = newton_root(np.array([v], np.int64)).tolist()
+    assert found == newton(v)
+    assert found >= max(math.isqrt(v), 64)
+    assert found - math.isqrt(v) <= 1 or v < 10**5
 
 
 @pytest.mark.parametrize("axes", [(1,), (2,), (1, 2), (2, 1), (3,), (1, 2, 3)])

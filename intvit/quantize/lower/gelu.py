@@ -1,51 +1,41 @@
-"""Gelu: fixed-point GELU and the per-channel requantization of its output."""
+"""Gelu: the recipe's operator and the per-channel requantization of its output."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from intvit.ir import Op
 from intvit.numerics import common_shift
-from intvit.ops import GeluPolynomial, GeluTable
-from intvit.ops.gelu import TAIL, VALUE_BITS
-from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.quantize.float_graph import FloatNode
-from intvit.quantize.lower.context import Context
+from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.lower.gelu_erf import gelu_fitted, gelu_quartic, gelu_square
+from intvit.quantize.lower.gelu_fixed import gelu_polynomial, gelu_table
+from intvit.quantize.lower.gelu_form import GeluForm
+from intvit.quantize.lower.gelu_shift import gelu_shift
 from intvit.quantize.lower.linear import output_codes, output_encoding
-from intvit.quantize.recipe import DEFAULT_SPREAD
+from intvit.quantize.recipe import DEFAULT_SPREAD, find_choice
 
-TABLE_BITS = 12
+GELUS: dict[str, Callable[[Context, FloatNode, Lowered], GeluForm]] = {
+    "polynomial": gelu_polynomial,
+    "table": gelu_table,
+    "shift": gelu_shift,
+    "i-bert": gelu_square,
+    "quartic": gelu_quartic,
+    "quartic-fitted": gelu_fitted,
+}
+"""What `Recipe.gelu` may say."""
 
 
 def lower_gelu(context: Context, node: FloatNode) -> None:
     """Lower `Gelu`; the tanh spelling differs from the exact one by at most 5e-4 and gets the same operator."""
-    source = context.values[node.inputs[0]]
-    fraction_bits = round(-math.log2(float(source.encoding.scale.reshape(-1)[0])))
+    source = context.stream(node.inputs[0])
+    form = find_choice(GELUS, "gelu", context.recipe.gelu)(context, node, source)
     context.spreads.setdefault(node.output, DEFAULT_SPREAD)
     encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
-    gains = [Fraction(1, 1 << VALUE_BITS) / Fraction(float(s)) for s in encoding.scale.reshape(-1)]
-    multipliers, shift = common_shift(gains)
-    multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32))
-    inputs: tuple[str, ...]
-    if context.recipe.gelu == "table":
-        index_shift = max(0, fraction_bits + TAIL.bit_length() - 1 - TABLE_BITS)
-        table = context.builder.constant(f"{node.name}.table", bump_table(fraction_bits, index_shift))
-        inputs = (source.name, multiplier, table)
-        op: Op = GeluTable(fraction_bits=fraction_bits, index_shift=index_shift, shift=shift, **output_codes(encoding))
-    else:
-        inputs = (source.name, multiplier)
-        op = GeluPolynomial(fraction_bits=fraction_bits, coefficients=DEGREE_8, shift=shift, **output_codes(encoding))
-    context.set(node.output, context.emit(node.name, op, *inputs), encoding)
-
-
-def bump_table(fraction_bits: int, index_shift: int) -> NDArray[Any]:
-    """Return `2^15 t Phi(-t)` at the middle of every entry's range, s16."""
-    entries = TAIL << (fraction_bits - index_shift)
-    middle = (np.arange(entries) + (0.5 - 0.5 / (1 << index_shift))) * 2.0 ** (index_shift - fraction_bits)
-    bump = [t * 0.5 * math.erfc(t / math.sqrt(2)) for t in middle]
-    return np.floor(np.array(bump) * (1 << VALUE_BITS) + 0.5).astype(np.int16)
+    multipliers, shift = common_shift([form.step / Fraction(float(s)) for s in encoding.scale.reshape(-1)])
+    constants = {"multiplier": np.array(multipliers, np.int32), **form.constants}
+    names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
+    op = form.make(shift=shift, **output_codes(encoding))
+    context.set(node.output, context.emit(node.name, op, source.name, *names), encoding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, TypedDict
@@ -17,6 +16,7 @@ from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, w
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.lower.gelu_form import gelu_input
 from intvit.quantize.lower.layer_weights import integer_weights, reader_of
 from intvit.quantize.ranges import signed_codes, stream_scale, unsigned_codes
 from intvit.quantize.uses import UseKind
@@ -24,7 +24,6 @@ from intvit.quantize.uses import UseKind
 Array = NDArray[Any]
 LOGIT_BITS = 20
 """The largest calibrated logit gets about this many bits, which leaves 11 for larger ones."""
-GELU_FRACTION_BITS = 13
 
 
 def lower_linear(context: Context, layer: LinearLayer) -> None:
@@ -139,8 +138,6 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
     if site.kind == UseKind.OUTPUT:
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
         return per_tensor(S32, top / (1 << LOGIT_BITS), rank)
-    step = stream_scale(statistics.low, statistics.high, S16)
     if site.kind == UseKind.GELU:
-        bits = math.floor(-math.log2(step))
-        step = 2.0 ** -max(0, min(GELU_FRACTION_BITS, bits))
-    return per_tensor(S16, step, rank)
+        return gelu_input(context.recipe, statistics, rank)
+    return per_tensor(S16, stream_scale(statistics.low, statistics.high, S16), rank)
