@@ -26,6 +26,7 @@ from intvit.kernels.softmax_table import softmax_table
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
+from intvit.runtime.bind_softmax import prepare_softmax_normalized
 from intvit.runtime.fuse import Group
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_heads, as_rows, output_range
 
@@ -184,7 +185,10 @@ BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.MatMul: _matmul,
     ops.Mean: _mean,
     ops.Requantize: _requantize,
+    ops.Shiftmax: prepare_softmax_normalized,
+    ops.SoftmaxBit: prepare_softmax_normalized,
     ops.SoftmaxDivide: _softmax_divide,
+    ops.SoftmaxIBert: prepare_softmax_normalized,
     ops.SoftmaxPolynomial: _softmax_polynomial,
     ops.SoftmaxTable: _softmax_table,
 }

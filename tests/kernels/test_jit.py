@@ -36,6 +36,8 @@ def bind_all():
     flat, rows = np.zeros(4, np.int16), np.zeros((1, 4), np.int32)
     KERNELS["mean"].bind(rows.astype(np.int16), 1, 2, 0, 0, 1, rows, flat)
     KERNELS["requantize"].bind(rows, rows, 0, 2, 0, 0, 1, rows.astype(np.int8))
+    table, e = np.zeros(256, np.int32), np.zeros((1, 4), np.int32)
+    KERNELS["softmax_normalized"].bind(rows.astype(np.int8), table, 1, 16, 1, e, rows.astype(np.int16))
     KERNELS["widen"].bind(np.zeros((1, 1, 4), np.int8), np.zeros((1, 1, 4), np.int16))
     for level in simd.supported_levels():
         make_probe(level)
