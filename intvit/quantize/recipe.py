@@ -23,6 +23,7 @@ class Spread:
 
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
+NORMALIZED_SOFTMAXES = ("shiftmax", "bit", "i-bert")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Recipe:
 
     Attributes:
         name: what `--recipe` takes.
-        softmax: `polynomial` (shift and polynomial) or `table`.
+        softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred; or probabilities, as
+            in the papers: `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`.
         gelu: `polynomial` or `table`.
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
         few_rows: spread of sites of which calibration saw fewer than four rows for each channel, such as the class token
@@ -67,6 +69,11 @@ class Recipe:
     selection_images: int = 20
     compensate_weights: bool = True
     correct_bias: bool = True
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether softmax gives probabilities, from scores of one 8-bit scale."""
+        return self.softmax in NORMALIZED_SOFTMAXES
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON-ready values, numbers with a fraction as text."""

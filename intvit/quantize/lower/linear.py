@@ -171,6 +171,8 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         choice = choose_matmul_operand(context, site, statistics)
         context.note_error(site, choice.error)
         return context.site_encoding(site, S8, choice.scale, choice.zero_point)
+    if site.kind == UseKind.SCORES:
+        return per_tensor(S8, max(-float(statistics.low.min()), float(statistics.high.max()), 1e-9) / S8.high, rank)
     if site.kind == UseKind.OUTPUT:
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
         return per_tensor(S32, top / (1 << LOGIT_BITS), rank)
