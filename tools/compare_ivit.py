@@ -2,8 +2,8 @@
 
     git clone https://github.com/zkkli/I-ViT && python tools/compare_ivit.py I-ViT
 
-Needs torch. The published modules hold integers in floats. They run here as published, in float32, and once more in float64, which
-holds every integer they have exactly: scales are float32 numbers and codes have 16 bits, so that even `x * scale / scale` is `x`.
+Needs torch. The published modules hold integers in floats. They run here as published, in float32, and once more in float64,
+where every integer they have is exact: scales are float32 numbers and codes have 16 bits, so even `x * scale / scale` is `x`.
 Differences in float64 are differences of meaning, and make the exit status 1. Those in float32 alone are the simulation's own:
 codes that `x * scale / scale` does not give back (counted), a reciprocal of the scale that rounds to another integer, and
 integers beyond 2^24.
