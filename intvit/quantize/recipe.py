@@ -72,7 +72,7 @@ class Recipe:
 
     @property
     def normalizes(self) -> bool:
-        """Whether softmax gives probabilities, from scores of one 8-bit scale."""
+        """Whether softmax gives probabilities, from scores of one scale."""
         return self.softmax in NORMALIZED_SOFTMAXES
 
     def to_json(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A two-block Vision Transformer of a few channels that uses every operator."""
+"""A two-block Vision Transformer of a few channels that uses every operator of the default recipes."""
 
 import math
 

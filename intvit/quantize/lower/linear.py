@@ -18,6 +18,7 @@ from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.ranges import encode, stream_scale
+from intvit.quantize.scores import scores_encoding
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
 from intvit.quantize.weights import compensated_weights, round_weights
@@ -172,7 +173,7 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         context.note_error(site, choice.error)
         return context.site_encoding(site, S8, choice.scale, choice.zero_point)
     if site.kind == UseKind.SCORES:
-        return per_tensor(S8, max(-float(statistics.low.min()), float(statistics.high.max()), 1e-9) / S8.high, rank)
+        return scores_encoding(context.recipe, statistics, rank)
     if site.kind == UseKind.OUTPUT:
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
         return per_tensor(S32, top / (1 << LOGIT_BITS), rank)

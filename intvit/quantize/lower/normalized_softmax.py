@@ -1,4 +1,4 @@
-"""Softmax as the papers have it: 8-bit scores, probabilities, and their 16-bit product with the values."""
+"""Softmax as the papers have it: scores of one scale, probabilities of 16 bits, and their product with the values."""
 
 from __future__ import annotations
 
