@@ -88,13 +88,23 @@ def _check_format(proto: onnx.ModelProto, properties: dict[str, str], where: str
 
 
 def _check_functions(proto: onnx.ModelProto, where: str) -> None:
-    """An operator means what its body says, so a file that defines one in another way must not be run as ours."""
+    """An operator means what its body says, so a file that defines one in another way must not be run as ours.
+
+    Its documentation may be that of another version.
+    """
     for function in proto.functions:
         op = OPS.get(function.name)
         if function.domain != DOMAIN or op is None:
             raise _error(where, f"defines an unknown operator {function.domain}.{function.name}")
-        if function != function_of(op):
+        if _undocumented(function) != _undocumented(function_of(op)):
             raise _error(where, f"defines {function.name} in another way than this version does")
+
+
+def _undocumented(function: onnx.FunctionProto) -> onnx.FunctionProto:
+    copy = onnx.FunctionProto()
+    copy.CopyFrom(function)
+    copy.ClearField("doc_string")
+    return copy
 
 
 def _check_defined(proto: onnx.ModelProto, where: str) -> None:

@@ -15,8 +15,11 @@ from intvit.ops.matmul import MatMul
 from intvit.ops.mean import Mean
 from intvit.ops.requantize import Requantize
 from intvit.ops.reshape import Reshape
+from intvit.ops.shiftmax import Shiftmax
 from intvit.ops.slice import Slice
+from intvit.ops.softmax_bit import SoftmaxBit
 from intvit.ops.softmax_divide import SoftmaxDivide
+from intvit.ops.softmax_i_bert import SoftmaxIBert
 from intvit.ops.softmax_polynomial import SoftmaxPolynomial
 from intvit.ops.softmax_table import SoftmaxTable
 from intvit.ops.transpose import Transpose
@@ -38,8 +41,11 @@ OPS: dict[str, type[Op]] = {
         Mean,
         Requantize,
         Reshape,
+        Shiftmax,
         Slice,
+        SoftmaxBit,
         SoftmaxDivide,
+        SoftmaxIBert,
         SoftmaxPolynomial,
         SoftmaxTable,
         Transpose,
@@ -63,8 +69,11 @@ __all__ = [
     "Mean",
     "Requantize",
     "Reshape",
+    "Shiftmax",
     "Slice",
+    "SoftmaxBit",
     "SoftmaxDivide",
+    "SoftmaxIBert",
     "SoftmaxPolynomial",
     "SoftmaxTable",
     "Transpose",

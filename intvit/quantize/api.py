@@ -75,7 +75,7 @@ def quantize(
     preprocess = preprocess or Preprocess.preset("imagenet", height, width)
     pixels = _checked_images(calibration, (height, width, 3))
     layers = linear_layers(graph)
-    sites = find_sites(graph, layers)
+    sites = find_sites(graph, layers, scores=recipe.normalizes)
     normalize = normalizer(preprocess)
     statistics = calibrate(
         model, sites, pixels, normalize, (lambda done, total: progress("calibrate", done, total)) if progress else None

@@ -138,7 +138,7 @@ def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) 
 
     Channels that are added up share a scale. A zero point is used where it is free: in q k^T one of k adds the same to a whole
     row, which softmax ignores; in softmax(..) v one of v adds a constant, because a row of softmax sums to one, and the
-    next bias takes it.
+    next bias takes it. Where scores have codes of their own and probabilities are floored, neither holds.
     """
     free = free_zero_points(context, site)
     groups = site.ties
@@ -174,7 +174,7 @@ def _absorbs_zero_point(context: Context, use: Use) -> bool:
     left, product = use.node.inputs[0], use.node.output
     if any(node.output == left and node.op == "Softmax" for node in context.graph.nodes):
         site = context.sites.get(product)
-        return site is not None and site.kind == UseKind.LINEAR
+        return site is not None and site.kind == UseKind.LINEAR and not context.recipe.normalizes
     return product not in context.sites
 
 

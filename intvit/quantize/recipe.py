@@ -28,6 +28,7 @@ SEARCHED_BITS = 6
 """The most bits at which scales are searched for instead of covering the calibrated ranges."""
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
+NORMALIZED_SOFTMAXES = ("shiftmax", "bit", "i-bert")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Recipe:
 
     Attributes:
         name: what `--recipe` takes.
-        softmax: `polynomial` (shift and polynomial) or `table`.
+        softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred; or probabilities, as
+            in the papers: `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`.
         gelu: `polynomial` or `table`; `shift` (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or
             `quartic-fitted` (the same with constants fitted to the calibrated inputs).
         gelu_input_bits: 8 or 16 bits of what `i-bert` and the quartics read; `shift` always reads 8, the others 16.
@@ -92,6 +94,11 @@ class Recipe:
     def softmax_top(self) -> int:
         """The code of each row's largest exponential."""
         return (1 << self.act_bits) - 1
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether softmax gives probabilities, from scores of one scale."""
+        return self.softmax in NORMALIZED_SOFTMAXES
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON-ready values, numbers with a fraction as text."""

@@ -15,7 +15,6 @@ from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.uses import MOVEMENT, Use, UseKind, scalar_factor, uses_of
 
 Array = NDArray[Any]
-_WIDTH = (UseKind.OUTPUT, UseKind.STREAM, UseKind.GELU, UseKind.MATMUL, UseKind.LINEAR)
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,14 @@ class Site:
         return np.unique(parent, return_inverse=True)[1]
 
 
-def find_sites(graph: FloatGraph, layers: dict[str, LinearLayer]) -> dict[str, Site]:
-    """Return the sites of a graph by value name, in the order in which they are made."""
+def find_sites(graph: FloatGraph, layers: dict[str, LinearLayer], scores: bool = False) -> dict[str, Site]:
+    """Return the sites of a graph by value name, in the order in which they are made.
+
+    Args:
+        graph: the float graph.
+        layers: its linear layers by first node.
+        scores: whether what softmax reads is stored in few bits; else it stays an accumulator.
+    """
     inside = {name for layer in layers.values() for name in layer.nodes}
     made = {layer.name: layer.output for layer in layers.values()}
     sites = {}
@@ -95,7 +100,7 @@ def find_sites(graph: FloatGraph, layers: dict[str, LinearLayer]) -> dict[str, S
                 continue
             output = node.output
         site = _site(graph, output)
-        if site is not None:
+        if site is not None and (scores or site.kind != UseKind.SCORES):
             sites[output] = site
     return sites
 
@@ -103,14 +108,14 @@ def find_sites(graph: FloatGraph, layers: dict[str, LinearLayer]) -> dict[str, S
 def _site(graph: FloatGraph, value: str) -> Site | None:
     uses = tuple(uses_of(graph, value))
     kinds = {use.kind for use in uses}
-    if not uses or kinds == {UseKind.SCORES} or _is_softmax(graph, value):
+    if not uses or _is_softmax(graph, value):
         return None
-    kind = next(kind for kind in _WIDTH if kind in kinds) if len(kinds) == 1 else _widest(kinds)
+    kind = next(iter(kinds)) if len(kinds) == 1 else _widest(kinds)
     concat = [use.node.output for use in uses if use.node is not None and use.node.op == "Concat"]
     shape, batch_axis = graph.shapes[value], graph.batch_axes[value]
     if batch_axis is None:
         return None
-    axes = _channel_axes(graph, value, len(shape))
+    axes = () if kind == UseKind.SCORES else _channel_axes(graph, value, len(shape))
     return Site(value, kind, uses, shape, batch_axis, axes, concat[0] if concat else value)
 
 

@@ -192,6 +192,12 @@ def test_functions_carry_their_documentation(kind):
     assert {node.domain for node in function.node} == {""}
 
 
+def test_functions_may_carry_the_documentation_of_another_version():
+    proto = model_to_proto(MODEL)
+    proto.functions[0].doc_string = "What it said before."
+    assert model_from_bytes(proto.SerializeToString()).graph.nodes == MODEL.graph.nodes
+
+
 def test_metadata_names_its_format():
     assert INFO.to_properties()["intvit.format_version"] == str(FORMAT_VERSION)
 

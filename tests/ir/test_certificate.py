@@ -237,3 +237,11 @@ def layer_norm_newton_of_s32_whose_squares_wrap():
 @pytest.mark.parametrize("make", HOLES.values(), ids=HOLES)
 def test_the_certificate_has_no_hole(make):
     assert proves_or_refuses(*make())
+
+
+@pytest.mark.parametrize(("depth", "fits"), [(511, True), (512, False)])
+def test_products_of_16_bit_codes_are_proved_from_their_interval(depth, fits):
+    a, b = np.full((1, 1, depth), -32768, np.int16), np.full((1, depth, 1), -128, np.int8)
+    graph = op_graph(ops.MatMul(), {"a": a, "b": b})
+    assert fits == (not certify(graph).failures)
+    assert fits == (depth * 32768 * 128 < 1 << 31)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers.attention import attention_graph
 from helpers.graphs import full
+from helpers.softmax import shiftmax, softmax_bit, softmax_i_bert
 
 from intvit import ops
 from intvit.errors import InputFileError
@@ -139,7 +140,7 @@ def gelu_erf(power=4, knee=9, one=9, erf_shift=0):
 REFUSED = {
     "MatMul ranks": (ops.MatMul(), BYTES, TensorType(S8, (3, 2))),
     "MatMul inner": (ops.MatMul(), BYTES, BYTES),
-    "MatMul types": (ops.MatMul(), HALVES, TensorType(S8, (1, 3, 2), 0)),
+    "MatMul types": (ops.MatMul(), SCORES, TensorType(S8, (1, 3, 2), 0)),
     "MatMul batches": (ops.MatMul(), BYTES, TensorType(S8, (1, 3, 2))),
     "Add shapes": (ops.Add(multiplier_a=1, multiplier_b=1, shift=2, **full(S8)), BYTES, TensorType(S8, (1, 2, 4), 0)),
     "Add multiplier": (ops.Add(multiplier_a=-1, multiplier_b=1, shift=2, **full(S8)), BYTES, BYTES),
@@ -180,6 +181,20 @@ REFUSED = {
     "GeluPolynomial bits": (gelu(14), HALVES, S32_1),
     "GeluTable table": (gelu_table(3), HALVES, S32_1, TensorType(S16, (31,))),
     "Requantize multiplier": (ops.Requantize(shift=2, **full(S8)), HALVES, TensorType(S32, (2,))),
+    "Shiftmax x": (shiftmax(0.1), SCORES),
+    "Shiftmax batch": (shiftmax(0.1), TensorType(S8, (2, 1), 1)),
+    "Shiftmax bits": (shiftmax(0.1, bits=9, to=S8), BYTES),
+    "Shiftmax type": (shiftmax(0.1, to=S32), BYTES),
+    "Shiftmax unit": (ops.Shiftmax(to=S16, bits=16, unit=0, n=15), BYTES),
+    "Shiftmax n": (shiftmax(0.1, n=31), BYTES),
+    "SoftmaxBit step": (softmax_bit(2.0**-17), BYTES),
+    "SoftmaxBit nearest": (softmax_bit(0.1, nearest=2), BYTES),
+    "SoftmaxBit numerator": (softmax_bit(0.1, numerator_bits=32), BYTES),
+    "SoftmaxIBert parabola": (replace(softmax_i_bert(0.1), c=1), BYTES),
+    "SoftmaxIBert b": (replace(softmax_i_bert(0.1), b=0), BYTES),
+    "SoftmaxIBert ln2": (replace(softmax_i_bert(0.1), ln2=0), BYTES),
+    "SoftmaxIBert shift": (replace(softmax_i_bert(0.1), shift=33), BYTES),
+    "SoftmaxIBert multiplier": (replace(softmax_i_bert(0.1), multiplier=0), BYTES),
     "SoftmaxDivide sums": (ops.SoftmaxDivide(shift=2, **full(S8)), SCORES, SCORES, TensorType(S32, (1,))),
 }  # fmt: skip
 

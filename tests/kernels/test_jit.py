@@ -19,7 +19,7 @@ from intvit.kernels import cache, native, simd
 from intvit.kernels.jit import KERNELS, Kernel
 from intvit.kernels.probe import make_probe
 from intvit.kernels.progress import told_of_compiling
-from intvit.kernels.tile import left_type, tile_shape
+from intvit.kernels.tile import left_type, operand_type, tile_shape
 from intvit.runtime.engine import Engine
 
 FLOATS = re.compile(r"\b(half|bfloat|float|double|fp128|x86_fp80)\b|\b(fadd|fsub|fmul|fdiv|frem|fcmp|[su]itofp|fpto[su]i)\b")
@@ -40,16 +40,21 @@ def bind_all():
     KERNELS["gelu_erf"].bind(rows.astype(np.int16), line, 4, 1, 1, 0, 2, 0, 0, 1, rows, narrow)
     KERNELS["gelu_shift"].bind(narrow, line, rows, 2, 0, 0, 1, rows, narrow)
     KERNELS["layer_norm_newton"].bind(rows.astype(np.int16), line, line.astype(np.int64), 2, 0, 0, 1, narrow)
+    table, e = np.zeros(256, np.int32), np.zeros((1, 4), np.int32)
+    KERNELS["softmax_normalized"].bind(rows.astype(np.int8), table, 1, 16, 1, e, rows.astype(np.int16))
     KERNELS["widen"].bind(np.zeros((1, 1, 4), np.int8), np.zeros((1, 1, 4), np.int16))
     for level in simd.supported_levels():
         make_probe(level)
         height, width = tile_shape(level)
         x, line = np.zeros((height, 4), left_type(level, signed=True)), np.zeros(width, np.int32)
-        sums, codes = (np.zeros((1, height, width), kind) for kind in (np.int32, np.int8))
-        y = np.zeros((height, width), np.int8)
-        weights = np.zeros(4 * width, np.int8), 4, line, line
-        KERNELS["linear"].bind(level, x, *weights, 33, 0, -128, 127, codes, y)
-        KERNELS["linear_general"].bind(level, x, *weights, 2, 0, -128, 127, sums, y)
+        codes, y = np.zeros((1, height, width), np.int8), np.zeros((height, width), np.int8)
+        offsets, sums = np.zeros((1, 4), operand_type(level)), np.zeros((1, 2, height, width), np.int32)
+        wide = level, np.zeros((1, 1, 4), np.int16), np.zeros((1, 4, width), np.int8), np.zeros((1, 4 * width), np.int8), 4
+        left = np.zeros((1, height, 2, 4), operand_type(level))
+        KERNELS["matmul_wide"].bind(*wide, offsets, offsets, sums[:, :, 0], left, sums, np.zeros((1, 1, width), np.int32))
+        linear = level, x, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127
+        KERNELS["linear"].bind(*linear, codes, y)
+        KERNELS["linear_general"].bind(*linear, sums[:, 0], y)
 
 
 def test_no_kernel_has_floats():

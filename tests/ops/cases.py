@@ -7,6 +7,7 @@ import numpy as np
 from helpers.attention import bump_table, exp_table
 from helpers.codes import codes
 from helpers.graphs import full, op_graph
+from helpers.softmax import shiftmax, softmax_bit, softmax_i_bert
 
 from intvit import ops
 from intvit.ir import Graph
@@ -71,7 +72,7 @@ def linear_cases():
 
 
 def matmul_cases():
-    for kind in (np.uint8, np.int8):
+    for kind in (np.uint8, np.int8, np.int16):
         a, b = random("a", (3, 2, 5, 7), kind), random("b", (3, 2, 7, 9), np.int8)
         yield case(f"heads-{a.dtype}", ops.MatMul(), {"a": a, "b": b}, batch=3)
     low, high = np.full((1, 2, 130), -128, np.int8), np.full((1, 130, 3), -128, np.int8)
@@ -82,6 +83,9 @@ def matmul_cases():
     a, b = random("ta", (1, 1, 197, 197), np.uint8), random("tb", (1, 1, 197, 16), np.int8)
     yield case("tokens-197", ops.MatMul(), {"a": a, "b": b})
     yield case("rank-2", ops.MatMul(), {"a": a[0, 0, :3], "b": b[0, 0]}, batch_axis=None)
+    low, high = np.full((1, 2, 7, 511), -32768, np.int16), np.full((1, 2, 511, 3), -128, np.int8)
+    yield case("s16-all-minimum", ops.MatMul(), {"a": low, "b": high})
+    yield case("s16-tokens-197", ops.MatMul(), {"a": random("wa", (1, 1, 197, 197), np.int16), "b": b})
 
 
 def add_cases():
@@ -200,6 +204,52 @@ def softmax_table_cases():
 
     yield from softmax_cases(make)
     yield make("two-entries", scores("e", (1, 3, 6)), i32(1), 2, 1, np.array([255, 0], np.uint8))
+
+
+def normalized_softmax_cases(make):
+    yield make("typical", random("x", (3, 2, 4, 7), np.int8), 0.06, 3)
+    yield make("s16", random("y", (2, 3, 9), np.int16, -9000, 9000), 0.001, 2)
+    yield make("8-bits", random("z", (1, 5, 6), np.int8), 0.1, 1, bits=8, to=S8)
+    yield make("15-bits", random("u", (1, 3, 40), np.int8), 0.02, 1, bits=15)
+    hot = np.where(np.eye(5, dtype=bool), 127, -128).astype(np.int8).reshape(1, 5, 5)
+    yield make("one-hot-extremes", hot, 0.05, 1)
+    yield make("s16-extremes", hot.astype(np.int16) * 256, 0.0005, 1)
+    yield make("all-equal", np.full((1, 3, 9), -128, np.int8), 0.3, 1)
+    yield make("one-column", random("o", (2, 3, 1), np.int8), 0.05, 2)
+    yield make("coarse-scale", random("c", (1, 2, 9), np.int8), 3.0, 1)
+    yield make("tokens-197", random("w", (1, 1, 197, 197), np.int8), 0.04, 1)
+    yield make("tokens-577-even", np.zeros((1, 2, 577), np.int8), 0.002, 1)
+    yield make("rank-2", random("r", (4, 6), np.int8), 0.08, 4)
+
+
+def shiftmax_cases():
+    def make(name, x, scale, batch, **more):
+        return case(name, shiftmax(scale, **more), {"x": x}, batch=batch)
+
+    yield from normalized_softmax_cases(make)
+    yield make("n-16", random("n", (1, 3, 8), np.int8), 0.07, 1, bits=8, to=S8, n=16)
+    yield make("sum-beyond-31-bits", np.zeros((1, 2, 50), np.int8), 1 / 2000, 1, n=16)
+    yield make("largest-exponential", np.zeros((1, 1, 3), np.int8), 1 / 65534.5, 1)
+
+
+def softmax_bit_cases():
+    def make(name, x, scale, batch, **more):
+        return case(name, softmax_bit(scale, **more), {"x": x}, batch=batch)
+
+    yield from normalized_softmax_cases(make)
+    for nearest, numerator_bits in ((0, 28), (0, 24), (1, 24)):
+        more = {"nearest": nearest, "numerator_bits": numerator_bits}
+        yield make(f"nearest-{nearest}-{numerator_bits}", random("n", (1, 3, 30), np.int8), 0.03, 1, **more)
+    yield make("sum-beyond-the-numerator", np.zeros((1, 2, 9), np.int8), 0.05, 1, numerator_bits=18)
+    yield make("largest-step", random("l", (1, 3, 8), np.int16), 32767.5, 1)
+
+
+def softmax_i_bert_cases():
+    def make(name, x, scale, batch, **more):
+        return case(name, softmax_i_bert(scale, **more), {"x": x}, batch=batch)
+
+    yield from normalized_softmax_cases(make)
+    yield make("largest-parabola", random("p", (1, 3, 8), np.int16), 1 / 27700, 1)
 
 
 def softmax_divide_cases():
@@ -391,8 +441,11 @@ GENERATORS = {
     "Mean": mean_cases,
     "Requantize": requantize_cases,
     "Reshape": reshape_cases,
+    "Shiftmax": shiftmax_cases,
     "Slice": slice_cases,
+    "SoftmaxBit": softmax_bit_cases,
     "SoftmaxDivide": softmax_divide_cases,
+    "SoftmaxIBert": softmax_i_bert_cases,
     "SoftmaxPolynomial": softmax_polynomial_cases,
     "SoftmaxTable": softmax_table_cases,
     "Transpose": transpose_cases,

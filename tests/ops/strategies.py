@@ -3,6 +3,7 @@
 import numpy as np
 from helpers.attention import bump_table
 from helpers.codes import codes
+from helpers.softmax import shiftmax, softmax_bit, softmax_i_bert
 from hypothesis import assume
 from hypothesis import strategies as st
 from ops.cases import case
@@ -62,7 +63,7 @@ def linear(draw):
 @st.composite
 def matmul(draw):
     batch, heads, rows, depth, width = draw(BATCH), draw(SIZE), draw(SIZE), draw(SIZE), draw(SIZE)
-    a = draw(arrays((batch, heads, rows, depth), draw(st.sampled_from([np.uint8, np.int8]))))
+    a = draw(arrays((batch, heads, rows, depth), draw(st.sampled_from([np.uint8, np.int8, np.int16]))))
     b = draw(arrays((batch, heads, depth, width), np.int8))
     return legal(case("random", ops.MatMul(), {"a": a, "b": b}, batch=batch))
 
@@ -125,6 +126,34 @@ def softmax_table(draw):
     rest = draw(st.lists(st.integers(0, 255), min_size=1, max_size=40))
     table = np.array([max(1, *rest), *sorted(rest, reverse=True)], np.uint8)
     return legal(case("random", ops.SoftmaxTable(shift=draw(SHIFT)), activations, constants | {"table": table}, batch))
+
+
+def normalized(draw, make, **more):
+    """A softmax of one of the papers, for rows and a score scale of any size."""
+    batch, heads, width = draw(BATCH), draw(SIZE), draw(st.integers(1, 40))
+    kind = draw(st.sampled_from([np.int8, np.int16]))
+    reach = draw(st.integers(0, np.iinfo(kind).max))
+    x = draw(arrays((batch, heads, width), kind, -reach, reach))
+    to = draw(st.sampled_from([S8, S16]))
+    scale = 2.0 ** draw(st.integers(-15, 4)) * draw(st.integers(1000, 2000)) / 1000
+    op = make(scale, to=to, bits=draw(st.integers(2, to.bits)), **more)
+    return legal(case("random", op, {"x": x}, batch=batch))
+
+
+@st.composite
+def any_shiftmax(draw):
+    return normalized(draw, shiftmax, n=draw(st.integers(1, 16)))
+
+
+@st.composite
+def any_softmax_bit(draw):
+    more = {"nearest": draw(st.integers(0, 1)), "numerator_bits": draw(st.integers(16, 31))}
+    return normalized(draw, softmax_bit, **more)
+
+
+@st.composite
+def any_softmax_i_bert(draw):
+    return normalized(draw, softmax_i_bert)
 
 
 @st.composite
@@ -264,8 +293,11 @@ STRATEGIES = {
     "Mean": mean(),
     "Requantize": requantize(),
     "Reshape": reshape(),
+    "Shiftmax": any_shiftmax(),
     "Slice": slice_(),
+    "SoftmaxBit": any_softmax_bit(),
     "SoftmaxDivide": softmax_divide(),
+    "SoftmaxIBert": any_softmax_i_bert(),
     "SoftmaxPolynomial": softmax_polynomial(),
     "SoftmaxTable": softmax_table(),
     "Transpose": transpose(),

@@ -13,6 +13,7 @@ from intvit.io import model_to_bytes
 from intvit.quantize import quantize
 from intvit.quantize.api import normalizer
 from intvit.quantize.calibrate import float_session
+from intvit.quantize.recipe import DEFAULT_SPREAD, NORMALIZED_SOFTMAXES, Recipe
 from intvit.runtime.engine import Engine
 from intvit.runtime.reference import run_reference
 
@@ -55,7 +56,10 @@ def test_what_can_not_be_lowered_is_named():
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("recipe", ["tables", "minmax"])
+NORMALIZED = [Recipe(softmax, softmax=softmax, gelu_candidates=(DEFAULT_SPREAD,)) for softmax in NORMALIZED_SOFTMAXES]
+
+
+@pytest.mark.parametrize("recipe", ["tables", "minmax", *NORMALIZED], ids=str)
 def test_other_recipes_run_everywhere_too(recipe):
     path = next(path for path in EXPORTS if path.name == "timm_torchscript17.onnx")
     model = quantize(path, images(8, 16, 0), recipe=recipe)

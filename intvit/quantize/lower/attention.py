@@ -19,6 +19,7 @@ from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
 from intvit.quantize.lower.linear import output_encoding
+from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
 from intvit.quantize.ranges import HEADROOM, decode, encode, unsigned_codes
 from intvit.quantize.uses import UseKind
 
@@ -41,12 +42,20 @@ def lower_matmul(context: Context, node: FloatNode) -> None:
     if site is None:
         context.set(node.output, name, raw)
         return
-    lowered = context.requantize(Lowered(name, raw), node.output, output_encoding(context, node.output, scale.ndim))
+    mixes = a.encoding.dtype == S16
+    encoding = mixture_encoding(context, node.output) if mixes else output_encoding(context, node.output, scale.ndim)
+    lowered = context.requantize(Lowered(name, raw), node.output, encoding)
     context.values[node.output] = lowered
 
 
 def lower_softmax(context: Context, node: FloatNode) -> None:
-    """Lower softmax to its exponentials and row sums; only products with values may use it."""
+    """Lower softmax to its exponentials and row sums, or to probabilities; only products with values may use it."""
+    consumers = context.graph.consumers.get(node.output, [])
+    if not all(user.op == "MatMul" and index == 0 for user, index in consumers) or node.output in context.graph.outputs:
+        raise unsupported(node, "its result is used by more than a product with values", "please report this model")
+    if context.recipe.normalizes:
+        lower_normalized_softmax(context, node)
+        return
     scores = context.values[node.inputs[0]]
     if scores.encoding.dtype != S32:
         raise unsupported(node, "its input is not a product of activations", "see 'intvit coverage'")
@@ -67,9 +76,6 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
         op = SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top))
         e, row_sum = context.builder.add(node.name, op, scores.name, multiplier)
     context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
-    consumers = context.graph.consumers.get(node.output, [])
-    if not all(user.op == "MatMul" and index == 0 for user, index in consumers) or node.output in context.graph.outputs:
-        raise unsupported(node, "its result is used by more than a product with values", "please report this model")
 
 
 def _divide(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:

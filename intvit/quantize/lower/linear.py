@@ -19,6 +19,7 @@ from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.gelu_form import gelu_input
 from intvit.quantize.lower.layer_weights import integer_weights, reader_of
 from intvit.quantize.ranges import signed_codes, stream_scale, unsigned_codes
+from intvit.quantize.scores import scores_encoding
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
@@ -135,6 +136,8 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         context.note_error(site, choice.error)
         codes = signed_codes(context.recipe.act_bits)
         return replace(context.site_encoding(site, S8, choice.scale, choice.zero_point), span=codes)
+    if site.kind == UseKind.SCORES:
+        return scores_encoding(context.recipe, statistics, rank)
     if site.kind == UseKind.OUTPUT:
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
         return per_tensor(S32, top / (1 << LOGIT_BITS), rank)
