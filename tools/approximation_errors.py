@@ -68,14 +68,14 @@ class Measured:
 
 def sweep(approximation: Approximation, setting: Setting, every: int = 1) -> Iterator[tuple[Array, Array, Array]]:
     """Yield x, the exact function and the operator's value for every code, or for a share of them, in chunks."""
-    op, constants = approximation.make(setting)
+    made = approximation.make(setting)
     family = approximation.family
     codes = np.arange(setting.low, setting.high + 1, dtype=np.int64)
     codes = codes[(np.abs(codes) < ALWAYS) | (codes % every == 0)]
     step = max(1, CHUNK // setting.channels)
     for start in range(0, len(codes), step):
         chunk = codes[start : start + step]
-        values = approximation.read(op.reference(family.rows(chunk, setting), *constants))
+        values = made.step * approximation.read(made.op.reference(family.rows(chunk, setting), *made.constants))
         yield family.x(chunk, setting), family.exact(chunk, setting), family.pick(values)
 
 
@@ -93,13 +93,13 @@ def errors_of(approximation: Approximation, setting: Setting, every: int = 1) ->
 def measure(approximation: Approximation, every: int = 1) -> Measured:
     """Measure one approximation in all settings, and count what it costs in the first one that is shown."""
     print(approximation.title, file=sys.stderr, flush=True)
-    op, constants = approximation.make(approximation.shown[0])
-    inputs = (approximation.family.sample(approximation.shown[0]), *constants)
+    made = approximation.make(approximation.shown[0])
+    inputs = (approximation.family.sample(approximation.shown[0]), *made.constants)
     return Measured(
         approximation,
         {setting: errors_of(approximation, setting, every) for setting in approximation.settings},
-        dict(count_operations(op, inputs)),
-        widest_intermediate(op, inputs),
+        dict(count_operations(made.op, inputs)),
+        widest_intermediate(made.op, inputs),
     )
 
 
@@ -185,8 +185,8 @@ def row_quality(approximation: Approximation, setting: Setting) -> tuple[float, 
     row = np.round(np.linspace(-top, top, ROW_LENGTH))[None].astype(np.int32)
     exact = np.exp((row - top) * setting.step)
     exact /= exact.sum()
-    op, constants = approximation.make(setting)
-    found = approximation.read(op.reference(row, *constants))
+    made = approximation.make(setting)
+    found = made.step * approximation.read(made.op.reference(row, *made.constants))
     return float(found.sum()), float(10 * np.log10(np.square(exact).sum() / np.square(found - exact).sum()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -90,10 +90,16 @@ def fraction_bits(bits: int) -> Setting:
     return Setting(f"{bits} fraction bits", 2.0**-bits, -(1 << 15), (1 << 15) - 1)
 
 
-def row_maximum(bits: int, maximum: float) -> Setting:
-    """Return the sweep over all s16 codes up to a row's maximum, for operators whose answer depends on it."""
-    top = round(maximum * (1 << bits))
-    return Setting(f"{bits} fraction bits, row maximum {maximum:g}", 2.0**-bits, -(1 << 15), top, top)
+def codes_within(bits: int, reach: float) -> Setting:
+    """Return the sweep over all signed codes of 8 or 16 bits, the largest of which stands for `reach`."""
+    high = (1 << (bits - 1)) - 1
+    return Setting(f"{bits}-bit codes within ±{reach:g}", reach / high, -high - 1, high)
+
+
+def with_maximum(setting: Setting, maximum: float) -> Setting:
+    """Return the sweep over the codes up to a row's maximum, for operators whose answer depends on it."""
+    top = round(maximum / setting.step)
+    return replace(setting, title=f"{setting.title}, row maximum {maximum:g}", high=top, top=top)
 
 
 GELU = Family(

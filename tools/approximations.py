@@ -1,9 +1,9 @@
 """Every nonlinear approximation of the package: what tools/approximation_errors.py measures.
 
-An operator enters with one `Approximation` in `APPROXIMATIONS`: `make` gives the operator and its constants for a setting, and
-`read` turns its outputs into real values of its first input's shape. Rescalings that an operator ends in are made the
-identity (multiplier 4, shift 2), so that what is measured is the approximation alone. An operator whose answer for one element
-depends on the row's maximum has settings made by `approximation_families.row_maximum`.
+An operator enters with one `Approximation` in `APPROXIMATIONS`, whose `make` gives it and its constants for a setting.
+Rescalings that an operator ends in are made the identity (multiplier 4, shift 2), so that what is measured is the
+approximation alone. An operator whose answer for one element depends on the row's maximum has settings made by
+`approximation_families.with_maximum`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,29 @@ from intvit.quantize.lower.gelu import TABLE_BITS, bump_table
 Array = NDArray[Any]
 ONE, SHIFT = 4, 2
 """`rescale(x, ONE, SHIFT)` is x."""
+UNSCALED: dict[str, Any] = {"to": S32, "low": S32.low, "high": S32.high, "shift": SHIFT}
+"""The attributes with which an operator gives its value itself, s32, if its multipliers are `ONE`."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An operator for one setting.
+
+    Attributes:
+        op: the operator.
+        constants: its inputs after the first.
+        step: the real value of one step of what is read from its outputs.
+    """
+
+    op: Op
+    constants: tuple[Array, ...]
+    step: float
+
+
+def only_output(outputs: tuple[Array, ...]) -> Array:
+    """Return what most operators give."""
+    (y,) = outputs
+    return y
 
 
 @dataclass(frozen=True)
@@ -54,50 +77,41 @@ class Approximation:
         operator: the operator.
         title: its name for people.
         family: the function that it stands for.
-        make: from a setting to the operator and its constant inputs.
-        read: from its outputs to real values, [codes, row length].
+        make: what makes the operator for a setting.
         settings: the sweeps.
         shown: those of `settings` that are drawn; the first is the usual one, at which operations are counted.
         result: what its output can tell apart.
         source: the paper and formula.
+        read: from its outputs to what they stand for, in steps, [codes, row length].
     """
 
     operator: type[Op]
     title: str
     family: Family
-    make: Callable[[Setting], tuple[Op, tuple[Array, ...]]]
-    read: Callable[[tuple[Array, ...]], Array]
+    make: Callable[[Setting], Made]
     settings: tuple[Setting, ...]
     shown: tuple[Setting, ...]
     result: str
     source: str
+    read: Callable[[tuple[Array, ...]], Array] = only_output
 
 
 # GELU
 
 
-def gelu_polynomial(setting: Setting) -> tuple[Op, tuple[Array, ...]]:
+def gelu_polynomial(setting: Setting) -> Made:
     """Make `GeluPolynomial` that gives GELU itself, with 15 fraction bits."""
-    op = GeluPolynomial(**gelu_attributes(setting), coefficients=DEGREE_8)
-    return op, (np.array([ONE], np.int32),)
+    bits = round(-math.log2(setting.step))
+    op = GeluPolynomial(**UNSCALED, fraction_bits=bits, coefficients=DEGREE_8)
+    return Made(op, (np.array([ONE], np.int32),), 2.0**-VALUE_BITS)
 
 
-def gelu_table(setting: Setting) -> tuple[Op, tuple[Array, ...]]:
+def gelu_table(setting: Setting) -> Made:
     """Make `GeluTable` with the table of the recipe `tables`."""
-    attributes = gelu_attributes(setting)
-    index_shift = max(0, attributes["fraction_bits"] + TAIL.bit_length() - 1 - TABLE_BITS)
-    table = bump_table(attributes["fraction_bits"], index_shift)
-    return GeluTable(**attributes, index_shift=index_shift), (np.array([ONE], np.int32), table)
-
-
-def gelu_attributes(setting: Setting) -> dict[str, Any]:
-    """Return the attributes with which a GELU gives its value itself, s32."""
-    return {"to": S32, "low": S32.low, "high": S32.high, "shift": SHIFT, "fraction_bits": round(-math.log2(setting.step))}
-
-
-def fixed_point(bits: int) -> Callable[[tuple[Array, ...]], Array]:
-    """Return what reads one output with that many fraction bits."""
-    return lambda outputs: np.asarray(outputs[0] * 2.0**-bits)
+    bits = round(-math.log2(setting.step))
+    index_shift = max(0, bits + TAIL.bit_length() - 1 - TABLE_BITS)
+    op = GeluTable(**UNSCALED, fraction_bits=bits, index_shift=index_shift)
+    return Made(op, (np.array([ONE], np.int32), bump_table(bits, index_shift)), 2.0**-VALUE_BITS)
 
 
 # Softmax
@@ -109,21 +123,21 @@ def softmax_values(outputs: tuple[Array, ...]) -> Array:
     return e / row_sum
 
 
-def softmax_polynomial(coefficients: tuple[int, ...]) -> Callable[[Setting], tuple[Op, tuple[Array, ...]]]:
+def softmax_polynomial(coefficients: tuple[int, ...]) -> Callable[[Setting], Made]:
     """Return what makes `SoftmaxPolynomial` with these coefficients."""
 
-    def make(setting: Setting) -> tuple[Op, tuple[Array, ...]]:
+    def make(setting: Setting) -> Made:
         multiplier, shift = _units(setting, math.log2(math.e) * (1 << exponential.FRACTION_BITS))
-        return SoftmaxPolynomial(shift=shift, coefficients=coefficients), (multiplier,)
+        return Made(SoftmaxPolynomial(shift=shift, coefficients=coefficients), (multiplier,), 1.0)
 
     return make
 
 
-def softmax_table(setting: Setting) -> tuple[Op, tuple[Array, ...]]:
+def softmax_table(setting: Setting) -> Made:
     """Make `SoftmaxTable` with the table of the recipe `tables`."""
     multiplier, shift = _units(setting, TABLE_STEPS)
     table = np.floor(TOP * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
-    return SoftmaxTable(shift=shift), (multiplier, table)
+    return Made(SoftmaxTable(shift=shift), (multiplier, table), 1.0)
 
 
 def _units(setting: Setting, units: float) -> tuple[Array, int]:
@@ -134,10 +148,14 @@ def _units(setting: Setting, units: float) -> tuple[Array, int]:
 # LayerNorm
 
 
-def layer_norm(setting: Setting) -> tuple[Op, tuple[Array, ...]]:
+def layer_norm(setting: Setting) -> Made:
     """Make `LayerNorm` that gives the normalized value itself."""
-    multiplier, bias = np.full(setting.channels, ONE, np.int32), np.zeros(setting.channels, np.int64)
-    return LayerNorm(to=S32, low=S32.low, high=S32.high, epsilon=setting.epsilon, shift=SHIFT), (multiplier, bias)
+    return Made(LayerNorm(**UNSCALED, epsilon=setting.epsilon), unit_affine(setting), 2.0**-FRACTION_BITS)
+
+
+def unit_affine(setting: Setting) -> tuple[Array, Array]:
+    """Return the multipliers and biases with which a LayerNorm gives the normalized value itself."""
+    return np.full(setting.channels, ONE, np.int32), np.zeros(setting.channels, np.int64)
 
 
 def _exponentials() -> Iterable[Approximation]:
@@ -152,27 +170,28 @@ def _exponentials() -> Iterable[Approximation]:
     )
     for name, coefficients, source in polynomials:
         yield Approximation(
-            SoftmaxPolynomial, f"SoftmaxPolynomial, {name}", SOFTMAX, softmax_polynomial(coefficients), softmax_values,
-            SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", source,
+            SoftmaxPolynomial, f"SoftmaxPolynomial, {name}", SOFTMAX, softmax_polynomial(coefficients),
+            SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", source, softmax_values,
         )  # fmt: skip
     yield Approximation(
-        SoftmaxTable, "SoftmaxTable", SOFTMAX, softmax_table, softmax_values,
+        SoftmaxTable, "SoftmaxTable", SOFTMAX, softmax_table,
         SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", f"{TABLE_ENTRIES} entries, {TABLE_STEPS} for each factor of e",
+        softmax_values,
     )  # fmt: skip
 
 
 APPROXIMATIONS: tuple[Approximation, ...] = (
     Approximation(
-        GeluPolynomial, "GeluPolynomial, degree 8", GELU, gelu_polynomial, fixed_point(VALUE_BITS),
+        GeluPolynomial, "GeluPolynomial, degree 8", GELU, gelu_polynomial,
         FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", "minimax (`tools/fit_polynomials.py`)",
     ),
     Approximation(
-        GeluTable, "GeluTable", GELU, gelu_table, fixed_point(VALUE_BITS),
+        GeluTable, "GeluTable", GELU, gelu_table,
         FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", f"at most {1 << TABLE_BITS} entries",
     ),
     *_exponentials(),
     Approximation(
-        LayerNorm, "LayerNorm", LAYER_NORM, layer_norm, fixed_point(FRACTION_BITS),
+        LayerNorm, "LayerNorm", LAYER_NORM, layer_norm,
         CHANNELS_SWEPT, (channels(192),), "20 fraction bits", "exact integer square root, one reciprocal of 31 bits a row",
     ),
 )  # fmt: skip

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import approximation_errors as tool
 import numpy as np
 import pytest
-from approximation_families import GELU, LAYER_NORM, SOFTMAX, channels, fraction_bits, row_maximum, scores
-from approximations import APPROXIMATIONS, Approximation
+from approximation_families import GELU, LAYER_NORM, SOFTMAX, channels, codes_within, fraction_bits, scores, with_maximum
+from approximations import APPROXIMATIONS, Approximation, Made
 from operation_counts import count_operations, widest_intermediate
 
 from intvit.numerics import S16, S32, U8
@@ -66,9 +66,7 @@ class Planted:
 
 
 def planted(setting):
-    return Approximation(
-        Planted, "planted", GELU, lambda _: (Planted(), ()), lambda outputs: outputs[0], (setting,), (setting,), "", ""
-    )
+    return Approximation(Planted, "planted", GELU, lambda _: Made(Planted(), (), 1.0), (setting,), (setting,), "", "")
 
 
 def test_an_error_is_found_where_it_lies():
@@ -80,7 +78,7 @@ def test_an_error_is_found_where_it_lies():
 
 
 def test_rows_meet_their_maximum():
-    below, above = (tool.errors_of(planted(s), s) for s in (row_maximum(8, 8.5), row_maximum(8, 9.5)))
+    below, above = (tool.errors_of(planted(s), s) for s in (with_maximum(fraction_bits(8), top) for top in (8.5, 9.5)))
     assert below.largest == pytest.approx(0.25)
     assert above.largest == pytest.approx(9.5 / 2, rel=1e-3)
     assert above.at == 9.5
@@ -113,11 +111,11 @@ def test_operations_are_counted():
 
 def test_look_ups_and_work_once_a_row_are_counted():
     table = BY_TITLE["SoftmaxTable"]
-    op, constants = table.make(scores(16, 10))
-    counts = count_operations(op, (SOFTMAX.sample(scores(16, 10)), *constants))
+    made = table.make(scores(16, 10))
+    counts = count_operations(made.op, (SOFTMAX.sample(scores(16, 10)), *made.constants))
     assert counts["look-up"] == 1
-    norm, constants = BY_TITLE["LayerNorm"].make(channels(192))
-    counts = count_operations(norm, (LAYER_NORM.sample(channels(192)), *constants))
+    norm = BY_TITLE["LayerNorm"].make(channels(192))
+    counts = count_operations(norm.op, (LAYER_NORM.sample(channels(192)), *norm.constants))
     assert counts["divide"] == 1 / 192
     assert 4 <= counts["multiply"] < 5
 
@@ -150,6 +148,6 @@ def test_the_whole_page(tmp_path, monkeypatch, capsys):
 
 
 def test_types_that_the_tool_asks_for():
-    op, _ = BY_TITLE["GeluPolynomial, degree 8"].make(fraction_bits(12))
-    assert op.to == S32
+    assert BY_TITLE["GeluPolynomial, degree 8"].make(fraction_bits(12)).op.to == S32
+    assert codes_within(8, 6.35).step == pytest.approx(0.05)
     assert GELU.rows(np.array([S16.low, S16.high]), fraction_bits(12)).dtype == np.int16
