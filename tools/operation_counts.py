@@ -15,7 +15,7 @@ from intvit.numerics import Interval, IntType
 
 Array = NDArray[Any]
 _UFUNCS = {
-    "multiply": ("multiply", "square"),
+    "multiply": ("multiply", "square", "power"),
     "divide": ("floor_divide", "remainder", "divmod"),
     "add": ("add", "subtract", "negative"),
     "shift or mask": ("left_shift", "right_shift", "bitwise_and", "bitwise_or", "bitwise_xor", "invert"),
@@ -49,12 +49,13 @@ def count_operations(op: Op, inputs: Sequence[Array]) -> Mapping[str, float]:
             if ufunc.__name__ not in _KIND_OF:
                 raise ValueError(f"{op.kind()} uses {ufunc.__name__}, which is of no kind in tools/operation_counts.py")
             plain = [np.asarray(a) if isinstance(a, Counted) else a for a in operands]
-            result = np.asarray(getattr(ufunc, method)(*plain, **options))
+            found = getattr(ufunc, method)(*plain, **options)
+            results = [np.asarray(part).view(Counted) for part in (found if isinstance(found, tuple) else (found,))]
             if method != "reduce":
-                counts[_KIND_OF[ufunc.__name__]] += result.size
-            elif result.ndim:
+                counts[_KIND_OF[ufunc.__name__]] += results[0].size * _times(ufunc, plain)
+            elif results[0].ndim:
                 counts[_KIND_OF[ufunc.__name__]] += np.size(plain[0])
-            return result.view(Counted)
+            return tuple(results) if isinstance(found, tuple) else results[0]
 
         def __array_function__(self, function: Any, types: Any, operands: Any, options: Any) -> Any:
             result = super().__array_function__(function, types, operands, options)
@@ -69,6 +70,14 @@ def count_operations(op: Op, inputs: Sequence[Array]) -> Mapping[str, float]:
 
     op.reference(*(array.view(Counted) for array in inputs))
     return {kind: counts[kind] / inputs[0].size for kind in KINDS}
+
+
+def _times(ufunc: np.ufunc, operands: Sequence[Any]) -> int:
+    """Return how many operations a call is for an element: a power is so many squarings and products."""
+    if ufunc is not np.power:
+        return 1
+    exponent = int(operands[1])
+    return exponent.bit_length() - 1 + exponent.bit_count() - 1
 
 
 def widest_intermediate(op: Op, inputs: Sequence[Array]) -> tuple[int, str]:

@@ -120,6 +120,16 @@ def test_look_ups_and_work_once_a_row_are_counted():
     assert 4 <= counts["multiply"] < 5
 
 
+def test_powers_and_divisions_with_a_rest_are_counted():
+    class Powers:
+        def reference(self, x):
+            q, r = np.divmod(x**4, 7)
+            return q + r, x**7
+
+    counts = count_operations(Powers(), (np.arange(10),))
+    assert {kind: n for kind, n in counts.items() if n} == {"multiply": 2 + 4, "divide": 1, "add": 1}
+
+
 def test_an_unknown_operation_is_refused():
     class Sine:
         kind = staticmethod(lambda: "Sine")
