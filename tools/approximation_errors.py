@@ -206,7 +206,7 @@ def draw(family: Family, measured: Sequence[Measured], path: Path, every: int = 
             axis.set_ylabel("relative error" if family.logarithmic else "error")
             axis.grid(visible=True)
             if len(m.approximation.shown) > 1:
-                axis.legend()
+                axis.legend(fontsize=7)
 
 
 def _draw_curve(axis: Any, approximation: Approximation, setting: Setting, every: int, colour: str) -> None:
