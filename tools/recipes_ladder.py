@@ -108,6 +108,13 @@ INGREDIENTS = (
 """From `START` to `GOAL`, one at a time, each added to those before."""
 
 
+REPLACEMENTS = (
+    Ingredient("a table for softmax", {"softmax": "table"}),
+    Ingredient("a table for GELU", {"gelu": "table"}),
+)
+"""Other operators than `GOAL` has, one at a time."""
+
+
 def ablation(ingredients: Sequence[Ingredient] = INGREDIENTS) -> list[tuple[str, Recipe]]:
     """Return the recipe after each ingredient, and the plain one first.
 
@@ -122,3 +129,11 @@ def ablation(ingredients: Sequence[Ingredient] = INGREDIENTS) -> list[tuple[str,
     if missing := [field for field in wanted if field != "name" and found[field] != wanted[field]]:
         raise SystemExit(f"INGREDIENTS in tools/recipes_ladder.py end at another {', '.join(missing)} than `{GOAL.name}` has")
     return steps
+
+
+def replacements(ingredients: Sequence[Ingredient] = REPLACEMENTS) -> list[tuple[str, Recipe]]:
+    """Return the default recipe, and what it becomes with each other operator alone."""
+    changed = [
+        (i.title, replace(GOAL, **{"name": f"{GOAL.name}-{n}", **i.changes})) for n, i in enumerate(ingredients, start=1)
+    ]
+    return [(f"`{GOAL.name}`", GOAL), *changed]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from digits_data import write_held_back
 from lab import REPOSITORY, RESULTS, intvit
-from recipes_ladder import LADDER, Rung, ablation, require_recipes
+from recipes_ladder import LADDER, Rung, ablation, replacements, require_recipes
 from recipes_measure import Bench, Task
 from recipes_plots import draw_all
 from recipes_tables import Results, Step, compared, report_sections
@@ -44,15 +44,12 @@ def find_tasks(data: Path | None, work: Path) -> list[Task]:
 def measure(bench: Bench, task: Task, rungs: Sequence[Rung], parts: Sequence[str]) -> Results:
     """Measure the wanted parts of one task."""
     rows = [bench.row(task, rung) for rung in rungs] if "ladder" in parts else []
-    steps = (
-        [Step(title, bench.evaluated(task, bench.built(task, recipe))) for title, recipe in ablation()]
-        if "ablation" in parts
-        else []
-    )
+    chains = (ablation(), replacements()) if "ablation" in parts else ((), ())
+    steps, replaced = ([Step(title, bench.evaluated(task, bench.built(task, recipe))) for title, recipe in c] for c in chains)
     noise = {}
     if "sites" in parts:
         noise = {rung.name: bench.noise(task, bench.converted(task, rung)[0]) for rung in compared(rungs)}
-    return Results(task.name, task.title, task.name != DIGITS, rows, steps, noise)
+    return Results(task.name, task.title, task.name != DIGITS, rows, steps, replaced, noise)
 
 
 def introduction(bench: Bench, results: Sequence[Results]) -> str:

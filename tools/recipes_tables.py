@@ -31,6 +31,7 @@ class Results:
         published: whether the published figures are about this model.
         rows: the rungs.
         steps: the ablation; empty if it was not asked for.
+        replaced: the default, and with one operator replaced; empty likewise.
         noise: SQNR by float value of some rungs.
     """
 
@@ -39,6 +40,7 @@ class Results:
     published: bool
     rows: Sequence[Row]
     steps: Sequence[Step]
+    replaced: Sequence[Step]
     noise: dict[str, dict[str, float]]
 
 
@@ -52,6 +54,7 @@ def report_sections(results: Sequence[Results]) -> list[str]:
         parts.append(
             "## One ingredient at a time\n\n![signal to noise](recipes_ablation.svg)\n\n" + _join(map(ablation_table, steps))
         )
+        parts.append("## One operator replaced\n\nGains are against the default.\n\n" + _join(map(replaced_table, steps)))
     if any(task.noise for task in results):
         parts.append(NOISE_SECTION)
     return parts
@@ -150,16 +153,24 @@ def best_line(rows: Sequence[Row]) -> str:
 
 
 def ablation_table(task: Results) -> str:
-    """Return the accuracy after each ingredient."""
-    lines = [f"{task.title}:\n", "| recipe | logit SQNR | gain | agreement | drop |", "|---|---|---|---|---|"]
-    before: float | None = None
-    for step in task.steps:
+    """Return the accuracy after each ingredient; gains are against the step before."""
+    return steps_table(task.title, task.steps, [None, *task.steps[:-1]])
+
+
+def replaced_table(task: Results) -> str:
+    """Return the accuracy with each operator replaced; gains are against the default."""
+    return steps_table(task.title, task.replaced, [None, *[task.replaced[0]] * (len(task.replaced) - 1)])
+
+
+def steps_table(title: str, steps: Sequence[Step], bases: Sequence[Step | None]) -> str:
+    """Return the accuracy of each step, and its gain against another."""
+    lines = [f"{title}:\n", "| recipe | logit SQNR | gain | agreement | drop |", "|---|---|---|---|---|"]
+    for step, base in zip(steps, bases, strict=True):
         e = step.evaluation
-        now = e["logit_sqnr_db"]
+        before, now = base and base.evaluation["logit_sqnr_db"], e["logit_sqnr_db"]
         gain = "" if before is None or now is None else f"{now - before:+.2f} dB"
         drop = f"{100 * (e['float_top1'] - e['top1']):+.2f}"
         lines.append(_line([step.title, decibels(now), gain, f"{100 * e['agreement']:.2f} %", drop]))
-        before = now
     return "\n".join(lines) + "\n"
 
 

@@ -7,7 +7,7 @@ import recipes_measure
 import recipes_report as tool
 from lab import digest, kept
 from published import PUBLISHED
-from recipes_ladder import BASE, GOAL, INGREDIENTS, LADDER, START, Rung, ablation, require_recipes
+from recipes_ladder import BASE, GOAL, INGREDIENTS, LADDER, REPLACEMENTS, START, Rung, ablation, replacements, require_recipes
 from recipes_measure import Row, lowest_by_source
 from recipes_plots import draw_all
 from recipes_tables import Results, Step, compared, published_drops, published_section, report_sections
@@ -29,7 +29,8 @@ def results():
     rows = [row(BASE, 23.88), row(Rung("i-vit", 8, 8), 12.5, 0.825), row(Rung("iptq-vit", 4, 8), None)]
     steps = [Step("`minmax`", evaluation(16.0)), Step("+ salt", evaluation(18.5)), Step("+ nothing", evaluation(None))]
     noise = {"default W8A8": {"a": 30.0, "b": 25.0}, "minmax W8A8": {"a": 20.0, "c": 15.0}}
-    return Results("deit_tiny", "DeiT-Tiny", published=True, rows=rows, steps=steps, noise=noise)
+    replaced = [Step("`default`", evaluation(20.0)), Step("sugar", evaluation(19.0)), Step("honey", evaluation(20.5))]
+    return Results("deit_tiny", "DeiT-Tiny", published=True, rows=rows, steps=steps, replaced=replaced, noise=noise)
 
 
 def test_the_rows_of_the_ladder(results):
@@ -45,7 +46,7 @@ def test_the_rows_of_the_ladder(results):
 
 
 def test_a_model_of_our_own_has_no_published_figures(results):
-    own = Results("digits", "Digits", published=False, rows=results.rows, steps=[], noise={})
+    own = Results("digits", "Digits", published=False, rows=results.rows, steps=[], replaced=[], noise={})
     report = "\n".join(report_sections([own]))
     assert "| 53 s |\n" in report
     assert "Published" not in report
@@ -98,6 +99,16 @@ def test_gains_are_those_of_each_ingredient(results):
     assert "| `minmax` | 16.00 dB |  | 99.00 % | +0.77 |" in report
     assert "| + salt | 18.50 dB | +2.50 dB | 99.00 % | +0.77 |" in report
     assert "| + nothing | exact |  | 99.00 % | +0.77 |" in report
+    assert "| sugar | 19.00 dB | -1.00 dB |" in report
+    assert "| honey | 20.50 dB | +0.50 dB |" in report
+
+
+def test_replacements_change_the_default_only_where_they_say():
+    (_, default), *changed = replacements()
+    assert default == RECIPES["default"]
+    for (_, recipe), ingredient in zip(changed, REPLACEMENTS, strict=True):
+        expected = {**default.to_json(), **ingredient.changes, "name": recipe.name}
+        assert recipe.to_json() == expected != default.to_json()
 
 
 def test_unknown_recipes_are_refused():
