@@ -1,5 +1,7 @@
 """The handwritten digits that the bundled model is trained and tested on: scikit-learn's copy of UCI optdigits."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -43,3 +45,18 @@ def load_digits_split() -> tuple[Pixels, Labels, Pixels, Labels]:
         np.arange(len(labels)), test_size=HELD_BACK, stratify=labels, random_state=SEED, shuffle=True
     )
     return images[train], labels[train], images[held_back], labels[held_back]
+
+
+def write_held_back(folder: Path) -> tuple[Path, Path]:
+    """Write the held-back digits as PNG files, and a CSV of their labels.
+
+    Returns:
+        The folder of images and the CSV; both lie in `folder`, which is made.
+    """
+    _, _, pixels, labels = load_digits_split()
+    images, table = folder / "images", folder / "labels.csv"
+    images.mkdir(parents=True, exist_ok=True)
+    for i, image in enumerate(pixels):
+        Image.fromarray(image).save(images / f"{i:04}.png")
+    table.write_text("file,label\n" + "".join(f"{i:04}.png,{label}\n" for i, label in enumerate(labels)))
+    return images, table

@@ -17,25 +17,19 @@ depends on has changed.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.metadata
-import json
-import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab import CONVERTERS, REPOSITORY, RESULTS, digest, intvit, kept, sources
 from report_head import report_head
 from speed_tables import MODELS, Measured, readme_rows, report_sections
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-PACKAGE = REPOSITORY / "intvit"
-REPORT = REPOSITORY / "docs" / "results" / "speed.md"
+REPORT = RESULTS / "speed.md"
 CHART = REPORT.with_suffix(".svg")
-CONVERTERS = ("numerics", "ir", "ops", "io", "data", "importer", "quantize")
 CALIBRATION_IMAGES = 8
 THREADS, BATCHES = (1, 2), (1, 8)
 PEERS = ("openvino", "nncf", "onnxruntime")
@@ -69,36 +63,7 @@ class Lab:
         more = ("--float", float_model, "--calib", self.calibration, "--seconds", self.seconds, "--work", self.work / "peers")
         line = ("bench", model, *more, *arguments)
         key = digest([model, float_model, *sources("")], " ".join(map(str, (*line, level, versions()))))
-        kept = self.work / f"{part}-{key}.json"
-        if not kept.exists():
-            values = intvit(*line, level=level)
-            kept.write_text(json.dumps(values))
-        values = json.loads(kept.read_text())
-        return dict(values)
-
-
-def intvit(*arguments: object, level: str = "") -> dict[str, Any]:
-    """Run `intvit ARGUMENTS --json`, showing its progress; return what it prints, or its error."""
-    line = [sys.executable, "-m", "intvit", *map(str, arguments), "--json"]
-    print("intvit", *arguments, f"(INTVIT_SIMD={level})" if level else "", file=sys.stderr, flush=True)
-    environment = os.environ | ({"INTVIT_SIMD": level} if level else {})
-    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False, env=environment)
-    if done.returncode or not done.stdout.strip():
-        raise SystemExit(f"{' '.join(line)} failed: {done.stdout}")
-    return dict(json.loads(done.stdout))
-
-
-def sources(*folders: str) -> list[Path]:
-    """Return the package's source files in some of its folders."""
-    return sorted(path for folder in folders for path in (PACKAGE / folder).rglob("*.py"))
-
-
-def digest(files: Sequence[Path], text: str) -> str:
-    """Return a name for what files and a text hold."""
-    whole = hashlib.sha256(text.encode())
-    for file in files:
-        whole.update(file.read_bytes())
-    return whole.hexdigest()[:12]
+        return kept(self.work / f"{part}-{key}.json", lambda: intvit(*line, level=level))
 
 
 def versions() -> str:

@@ -1,17 +1,13 @@
 """The tables of the speed report, from given values: what is not reached says so, and the README's rows are the report's."""
 
-from pathlib import Path
-
 import pytest
 
-TOOLS = Path(__file__).parent.parent.parent / "tools"
 CASES = [(threads, batch) for threads in (1, 2) for batch in (1, 8)]
 PEERS = {"openvino-int8": 1.3, "onnxruntime-qdq": 2.3, "onnxruntime-fp32": 4.0}
 
 
 @pytest.fixture
-def tables(monkeypatch):
-    monkeypatch.syspath_prepend(str(TOOLS))
+def tables():
     import speed_tables
 
     return speed_tables

@@ -1,0 +1,198 @@
+"""Every nonlinear approximation of the package: what tools/approximation_errors.py measures.
+
+An operator enters with one `Approximation` in `APPROXIMATIONS`, whose `make` gives it and its constants for a setting.
+Rescalings that an operator ends in are made the identity (multiplier 4, shift 2), so that what is measured is the
+approximation alone. An operator whose answer for one element depends on the row's maximum has settings made by
+`approximation_families.with_maximum`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from approximation_families import (
+    CHANNELS_SWEPT,
+    FINE,
+    FRACTION_BITS_SWEPT,
+    GELU,
+    LAYER_NORM,
+    SCORES_SWEPT,
+    SOFTMAX,
+    Family,
+    Setting,
+    channels,
+    fraction_bits,
+)
+from numpy.typing import NDArray
+
+from intvit.ir.op import Op
+from intvit.numerics import S32, common_shift
+from intvit.ops import GeluPolynomial, GeluTable, LayerNorm, SoftmaxPolynomial, SoftmaxTable
+from intvit.ops import softmax_polynomial as exponential
+from intvit.ops.gelu import TAIL, VALUE_BITS
+from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.ops.layer_norm import FRACTION_BITS
+from intvit.ops.softmax_exp import TOP
+from intvit.quantize.lower.attention import TABLE_ENTRIES, TABLE_STEPS
+from intvit.quantize.lower.gelu import TABLE_BITS, bump_table
+
+Array = NDArray[Any]
+ONE, SHIFT = 4, 2
+"""`rescale(x, ONE, SHIFT)` is x."""
+UNSCALED: dict[str, Any] = {"to": S32, "low": S32.low, "high": S32.high, "shift": SHIFT}
+"""The attributes with which an operator gives its value itself, s32, if its multipliers are `ONE`."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """An operator for one setting.
+
+    Attributes:
+        op: the operator.
+        constants: its inputs after the first.
+        step: the real value of one step of what is read from its outputs.
+    """
+
+    op: Op
+    constants: tuple[Array, ...]
+    step: float
+
+
+def only_output(outputs: tuple[Array, ...]) -> Array:
+    """Return what most operators give."""
+    (y,) = outputs
+    return y
+
+
+@dataclass(frozen=True)
+class Approximation:
+    """One operator, with one choice of its constants.
+
+    Attributes:
+        operator: the operator.
+        title: its name for people.
+        family: the function that it stands for.
+        make: what makes the operator for a setting.
+        settings: the sweeps.
+        shown: those of `settings` that are drawn; the first is the usual one, at which operations are counted.
+        result: what its output can tell apart.
+        source: the paper and formula.
+        read: from its outputs to what they stand for, in steps, [codes, row length].
+    """
+
+    operator: type[Op]
+    title: str
+    family: Family
+    make: Callable[[Setting], Made]
+    settings: tuple[Setting, ...]
+    shown: tuple[Setting, ...]
+    result: str
+    source: str
+    read: Callable[[tuple[Array, ...]], Array] = only_output
+
+
+# GELU
+
+
+def gelu_polynomial(setting: Setting) -> Made:
+    """Make `GeluPolynomial` that gives GELU itself, with 15 fraction bits."""
+    bits = round(-math.log2(setting.step))
+    op = GeluPolynomial(**UNSCALED, fraction_bits=bits, coefficients=DEGREE_8)
+    return Made(op, (np.array([ONE], np.int32),), 2.0**-VALUE_BITS)
+
+
+def gelu_table(setting: Setting) -> Made:
+    """Make `GeluTable` with the table of the recipe `tables`."""
+    bits = round(-math.log2(setting.step))
+    index_shift = max(0, bits + TAIL.bit_length() - 1 - TABLE_BITS)
+    op = GeluTable(**UNSCALED, fraction_bits=bits, index_shift=index_shift)
+    return Made(op, (np.array([ONE], np.int32), bump_table(bits, index_shift)), 2.0**-VALUE_BITS)
+
+
+# Softmax
+
+
+def softmax_values(outputs: tuple[Array, ...]) -> Array:
+    """Return the softmax of exponentials and their row sums, which the engine divides after the product with the values."""
+    e, row_sum = outputs
+    return e / row_sum
+
+
+def softmax_polynomial(coefficients: tuple[int, ...]) -> Callable[[Setting], Made]:
+    """Return what makes `SoftmaxPolynomial` with these coefficients."""
+
+    def make(setting: Setting) -> Made:
+        multiplier, shift = _units(setting, math.log2(math.e) * (1 << exponential.FRACTION_BITS))
+        return Made(SoftmaxPolynomial(shift=shift, coefficients=coefficients), (multiplier,), 1.0)
+
+    return make
+
+
+def softmax_table(setting: Setting) -> Made:
+    """Make `SoftmaxTable` with the table of the recipe `tables`."""
+    multiplier, shift = _units(setting, TABLE_STEPS)
+    table = np.floor(TOP * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
+    return Made(SoftmaxTable(shift=shift), (multiplier, table), 1.0)
+
+
+def _units(setting: Setting, units: float) -> tuple[Array, int]:
+    multipliers, shift = common_shift([Fraction(setting.step * units)])
+    return np.array(multipliers, np.int32), shift
+
+
+# LayerNorm
+
+
+def layer_norm(setting: Setting) -> Made:
+    """Make `LayerNorm` that gives the normalized value itself."""
+    return Made(LayerNorm(**UNSCALED, epsilon=setting.epsilon), unit_affine(setting), 2.0**-FRACTION_BITS)
+
+
+def unit_affine(setting: Setting) -> tuple[Array, Array]:
+    """Return the multipliers and biases with which a LayerNorm gives the normalized value itself."""
+    return np.full(setting.channels, ONE, np.int32), np.zeros(setting.channels, np.int64)
+
+
+def _exponentials() -> Iterable[Approximation]:
+    polynomials = (
+        ("cubic", exponential.CUBIC, "minimax, exact at both ends (`tools/fit_polynomials.py`)"),
+        ("quadratic", exponential.QUADRATIC, "minimax, exact at both ends (`tools/fit_polynomials.py`)"),
+        (
+            "chord",
+            exponential.CHORD,
+            "the straight line of I-ViT's Shiftmax, [arXiv 2207.01405](https://arxiv.org/abs/2207.01405)",
+        ),
+    )
+    for name, coefficients, source in polynomials:
+        yield Approximation(
+            SoftmaxPolynomial, f"SoftmaxPolynomial, {name}", SOFTMAX, softmax_polynomial(coefficients),
+            SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", source, softmax_values,
+        )  # fmt: skip
+    yield Approximation(
+        SoftmaxTable, "SoftmaxTable", SOFTMAX, softmax_table,
+        SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", f"{TABLE_ENTRIES} entries, {TABLE_STEPS} for each factor of e",
+        softmax_values,
+    )  # fmt: skip
+
+
+APPROXIMATIONS: tuple[Approximation, ...] = (
+    Approximation(
+        GeluPolynomial, "GeluPolynomial, degree 8", GELU, gelu_polynomial,
+        FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", "minimax (`tools/fit_polynomials.py`)",
+    ),
+    Approximation(
+        GeluTable, "GeluTable", GELU, gelu_table,
+        FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", f"at most {1 << TABLE_BITS} entries",
+    ),
+    *_exponentials(),
+    Approximation(
+        LayerNorm, "LayerNorm", LAYER_NORM, layer_norm,
+        CHANNELS_SWEPT, (channels(192),), "20 fraction bits", "exact integer square root, one reciprocal of 31 bits a row",
+    ),
+)  # fmt: skip
+"""All of them, in the order of the report."""
