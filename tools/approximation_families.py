@@ -114,6 +114,8 @@ GELU = Family(
     lambda setting: np.linspace(setting.low, setting.high, 768)[None].astype(np.int16),
     window=6.0,
 )
+CODES_SWEPT = (*(codes_within(8, reach) for reach in (5, 10, 20)), *(codes_within(16, reach) for reach in (10, 40)))
+MAXIMA_SWEPT = tuple(with_maximum(codes_within(8, maximum), maximum) for maximum in (3, 6, 9, 9.5, 12, 20))
 FRACTION_BITS_SWEPT = tuple(fraction_bits(bits) for bits in range(14))
 
 
@@ -191,3 +193,4 @@ LAYER_NORM = Family(
     logarithmic=True,
 )
 CHANNELS_SWEPT = tuple(channels(count) for count in (2, 48, 192, 384, 768, 1024))
+NEWTON_SWEPT = tuple(replace(setting, epsilon=0) for setting in CHANNELS_SWEPT)

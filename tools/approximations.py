@@ -17,29 +17,53 @@ from typing import Any
 import numpy as np
 from approximation_families import (
     CHANNELS_SWEPT,
+    CODES_SWEPT,
     FINE,
     FRACTION_BITS_SWEPT,
     GELU,
     LAYER_NORM,
+    MAXIMA_SWEPT,
+    NEWTON_SWEPT,
     SCORES_SWEPT,
     SOFTMAX,
     Family,
     Setting,
     channels,
+    codes_within,
     fraction_bits,
+    scores,
 )
 from numpy.typing import NDArray
 
 from intvit.ir.op import Op
-from intvit.numerics import S32, common_shift
-from intvit.ops import GeluPolynomial, GeluTable, LayerNorm, SoftmaxPolynomial, SoftmaxTable
+from intvit.numerics import S8, S16, S32, common_shift
+from intvit.ops import (
+    GeluErf,
+    GeluPolynomial,
+    GeluShift,
+    GeluTable,
+    LayerNorm,
+    LayerNormNewton,
+    Shiftmax,
+    SoftmaxBit,
+    SoftmaxIBert,
+    SoftmaxPolynomial,
+    SoftmaxTable,
+)
 from intvit.ops import softmax_polynomial as exponential
 from intvit.ops.gelu import TAIL, VALUE_BITS
 from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.ops.gelu_shift import SIGMOID_BITS
 from intvit.ops.layer_norm import FRACTION_BITS
+from intvit.ops.layer_norm_newton import VALUE_BITS as NEWTON_BITS
 from intvit.ops.softmax_exp import TOP
+from intvit.quantize.encoding import per_tensor
 from intvit.quantize.lower.attention import TABLE_ENTRIES, TABLE_STEPS
-from intvit.quantize.lower.gelu import TABLE_BITS, bump_table
+from intvit.quantize.lower.context import Lowered
+from intvit.quantize.lower.gelu_erf import I_BERT, QUARTIC, erf_form
+from intvit.quantize.lower.gelu_fixed import TABLE_BITS, bump_table
+from intvit.quantize.lower.gelu_shift import SLOPE, N
+from intvit.quantize.lower.normalized_softmax import FAMILIES, Probabilities
 
 Array = NDArray[Any]
 ONE, SHIFT = 4, 2
@@ -114,6 +138,23 @@ def gelu_table(setting: Setting) -> Made:
     return Made(op, (np.array([ONE], np.int32), bump_table(bits, index_shift)), 2.0**-VALUE_BITS)
 
 
+def gelu_erf(power: int, constants: tuple[float, float]) -> Callable[[Setting], Made]:
+    """Return what makes `GeluErf` with these constants."""
+
+    def make(setting: Setting) -> Made:
+        codes = S8 if setting.high <= S8.high else S16
+        form = erf_form(power, *constants, Lowered("x", per_tensor(codes, setting.step, 1)))
+        return Made(form.make(**UNSCALED), (np.array([ONE], np.int32),), float(form.step))
+
+    return make
+
+
+def gelu_shift(setting: Setting) -> Made:
+    """Make `GeluShift` as I-ViT's code has it."""
+    op = GeluShift(**UNSCALED, unit=math.ceil(1 / (SLOPE * Fraction(setting.step))), n=N)
+    return Made(op, (np.array([ONE], np.int32),), setting.step / (1 << SIGMOID_BITS))
+
+
 # Softmax
 
 
@@ -145,12 +186,22 @@ def _units(setting: Setting, units: float) -> tuple[Array, int]:
     return np.array(multipliers, np.int32), shift
 
 
+def probabilities(family: str) -> Callable[[Setting], Made]:
+    """Return what makes a softmax of the papers, with probabilities of 16 bits."""
+    return lambda setting: Made(FAMILIES[family](Fraction(setting.step), Probabilities(to=S16, bits=16)), (), 2.0**-15)
+
+
 # LayerNorm
 
 
 def layer_norm(setting: Setting) -> Made:
     """Make `LayerNorm` that gives the normalized value itself."""
     return Made(LayerNorm(**UNSCALED, epsilon=setting.epsilon), unit_affine(setting), 2.0**-FRACTION_BITS)
+
+
+def layer_norm_newton(setting: Setting) -> Made:
+    """Make `LayerNormNewton` that gives the normalized value itself."""
+    return Made(LayerNormNewton(**UNSCALED), unit_affine(setting), math.sqrt(setting.channels) / (1 << NEWTON_BITS))
 
 
 def unit_affine(setting: Setting) -> tuple[Array, Array]:
@@ -189,10 +240,41 @@ APPROXIMATIONS: tuple[Approximation, ...] = (
         GeluTable, "GeluTable", GELU, gelu_table,
         FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", f"at most {1 << TABLE_BITS} entries",
     ),
+    Approximation(
+        GeluErf, "GeluErf, square", GELU, gelu_erf(2, I_BERT),
+        CODES_SWEPT, (codes_within(16, 10),), "31 bits",
+        "I-BERT, [arXiv 2101.01321](https://arxiv.org/abs/2101.01321), sec. 3.4",
+    ),
+    Approximation(
+        GeluErf, "GeluErf, quartic", GELU, gelu_erf(4, QUARTIC),
+        CODES_SWEPT, (codes_within(16, 10),), "31 bits",
+        "IPTQ-ViT, [arXiv 2511.15369](https://arxiv.org/abs/2511.15369), sec. 4.3",
+    ),
+    Approximation(
+        GeluShift, "GeluShift", GELU, gelu_shift,
+        MAXIMA_SWEPT, MAXIMA_SWEPT[1:-1], "8-bit code times 7 fraction bits",
+        "I-ViT, [arXiv 2207.01405](https://arxiv.org/abs/2207.01405), sec. 3.4, n = 23",
+    ),
     *_exponentials(),
+    Approximation(
+        Shiftmax, "Shiftmax", SOFTMAX, probabilities("shiftmax"), SCORES_SWEPT[:-1], (scores(8, 10),), "15 fraction bits",
+        "I-ViT, [arXiv 2207.01405](https://arxiv.org/abs/2207.01405), sec. 3.3, n = 15",
+    ),
+    Approximation(
+        SoftmaxBit, "SoftmaxBit", SOFTMAX, probabilities("bit"), SCORES_SWEPT[:-1], (scores(8, 10),), "15 fraction bits",
+        "IPTQ-ViT, [arXiv 2511.15369](https://arxiv.org/abs/2511.15369), sec. 4.4, rounded split",
+    ),
+    Approximation(
+        SoftmaxIBert, "SoftmaxIBert", SOFTMAX, probabilities("i-bert"), SCORES_SWEPT[:-1], (scores(8, 10),), "15 fraction bits",
+        "I-BERT, [arXiv 2101.01321](https://arxiv.org/abs/2101.01321), eq. 13",
+    ),
     Approximation(
         LayerNorm, "LayerNorm", LAYER_NORM, layer_norm,
         CHANNELS_SWEPT, (channels(192),), "20 fraction bits", "exact integer square root, one reciprocal of 31 bits a row",
+    ),
+    Approximation(
+        LayerNormNewton, "LayerNormNewton", LAYER_NORM, layer_norm_newton, NEWTON_SWEPT, (NEWTON_SWEPT[2],), "30 fraction bits",
+        "I-ViT, [arXiv 2207.01405](https://arxiv.org/abs/2207.01405), sec. 3.5",
     ),
 )  # fmt: skip
 """All of them, in the order of the report."""

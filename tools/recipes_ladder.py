@@ -110,7 +110,15 @@ INGREDIENTS = (
 
 REPLACEMENTS = (
     Ingredient("a table for softmax", {"softmax": "table"}),
+    Ingredient("I-ViT's softmax (Shiftmax)", {"softmax": "shiftmax"}),
+    Ingredient("IPTQ-ViT's softmax (Bit-Softmax)", {"softmax": "bit"}),
+    Ingredient("I-BERT's softmax", {"softmax": "i-bert"}),
     Ingredient("a table for GELU", {"gelu": "table"}),
+    Ingredient("I-ViT's GELU (ShiftGELU)", {"gelu": "shift"}),
+    Ingredient("I-BERT's GELU (i-GELU)", {"gelu": "i-bert"}),
+    Ingredient("IPTQ-ViT's GELU (Poly-GELU)", {"gelu": "quartic"}),
+    Ingredient("IPTQ-ViT's GELU, constants fitted", {"gelu": "quartic-fitted"}),
+    Ingredient("I-ViT's LayerNorm", {"layer_norm": "newton"}),
 )
 """Other operators than `GOAL` has, one at a time."""
 
