@@ -29,6 +29,8 @@ SEARCHED_BITS = 6
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
 NORMALIZED_SOFTMAXES = ("shiftmax", "bit", "i-bert")
+UNIFIED = "unified"
+"""What leaves the choice of the softmax or GELU of each node to the metric of `unified_metric.py`."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Recipe:
     Attributes:
         name: what `--recipe` takes.
         softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred; or probabilities, as
-            in the papers: `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`.
+            in the papers: `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`; or `unified`, chosen for each node.
         gelu: `polynomial` or `table`; `shift` (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or
-            `quartic-fitted` (the same with constants fitted to the calibrated inputs).
+            `quartic-fitted` (the same with constants fitted to the calibrated inputs); or `unified`, chosen for each node.
         gelu_input_bits: 8 or 16 bits of what `i-bert` and the quartics read; `shift` always reads 8, the others 16.
         layer_norm: `exact`, or `newton` (I-ViT's I-LayerNorm).
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
@@ -97,8 +99,8 @@ class Recipe:
 
     @property
     def normalizes(self) -> bool:
-        """Whether softmax gives probabilities, from scores of one scale."""
-        return self.softmax in NORMALIZED_SOFTMAXES
+        """Whether a softmax may give probabilities, from scores of one scale."""
+        return self.softmax in (*NORMALIZED_SOFTMAXES, UNIFIED)
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON-ready values, numbers with a fraction as text."""
@@ -115,23 +117,26 @@ def _without_floats(value: Any) -> Any:
 
 
 _PLAIN = Spread(0.0, 1.0)
+_MINMAX = Recipe(
+    "minmax",
+    norm=_PLAIN,
+    few_rows=_PLAIN,
+    query_key=1.0,
+    value=_PLAIN,
+    attention=1.0,
+    wide_rows=0,
+    gelu_candidates=(_PLAIN,),
+    compensate_weights=False,
+    correct_bias=False,
+)
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
     "tables": Recipe("tables", softmax="table", gelu="table"),
-    "minmax": Recipe(
-        "minmax",
-        norm=_PLAIN,
-        few_rows=_PLAIN,
-        query_key=1.0,
-        value=_PLAIN,
-        attention=1.0,
-        wide_rows=0,
-        gelu_candidates=(_PLAIN,),
-        compensate_weights=False,
-        correct_bias=False,
-    ),
+    "minmax": _MINMAX,
+    "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
 }
-"""The recipes by name: the default, the same with look-up tables, and plain per-tensor minimum and maximum to compare with."""
+"""The recipes by name: the default, the same with look-up tables, plain per-tensor minimum and maximum to compare
+with, and IPTQ-ViT (arXiv 2511.15369)."""
 
 
 WEIGHT_BITS, ACT_BITS = range(2, 9), range(4, 9)

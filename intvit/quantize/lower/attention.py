@@ -10,23 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S16, S32, U8, Interval, common_shift
-from intvit.ops import MatMul, SoftmaxDivide, SoftmaxPolynomial, SoftmaxTable
-from intvit.ops.softmax_polynomial import FRACTION_BITS, scaled_cubic
+from intvit.numerics import S16, S32, U8, Interval
+from intvit.ops import MatMul, SoftmaxDivide
 from intvit.quantize.choose import wide_limit
 from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
+from intvit.quantize.lower.deferred_softmax import exponential
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
 from intvit.quantize.ranges import HEADROOM, decode, encode, unsigned_codes
+from intvit.quantize.recipe import NORMALIZED_SOFTMAXES
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
-TABLE_ENTRIES = 4096
-TABLE_STEPS = 512
-"""Entries of the exponential's table for each factor of e."""
 
 
 def lower_matmul(context: Context, node: FloatNode) -> None:
@@ -53,7 +51,8 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     consumers = context.graph.consumers.get(node.output, [])
     if not all(user.op == "MatMul" and index == 0 for user, index in consumers) or node.output in context.graph.outputs:
         raise unsupported(node, "its result is used by more than a product with values", "please report this model")
-    if context.recipe.normalizes:
+    family = context.family(node)
+    if family in NORMALIZED_SOFTMAXES:
         lower_normalized_softmax(context, node)
         return
     scores = context.values[node.inputs[0]]
@@ -62,19 +61,9 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     scale = scores.encoding.scale.max(-1, keepdims=True)
     if scale.shape[-2] != 1:
         raise unsupported(node, "its input's scale differs by row", "please report this model")
-    table = context.recipe.softmax == "table"
-    units = TABLE_STEPS if table else math.log2(math.e) * (1 << FRACTION_BITS)
-    multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
-    shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
-    multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32).reshape(shape))
-    top = context.recipe.softmax_top
-    if table:
-        entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
-        constant = context.builder.constant(f"{node.name}.table", entries)
-        e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores.name, multiplier, constant)
-    else:
-        op = SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top))
-        e, row_sum = context.builder.add(node.name, op, scores.name, multiplier)
+    op, constants = exponential(family, scale, context.recipe.softmax_top)
+    names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
+    e, row_sum = context.builder.add(node.name, op, scores.name, *names)
     context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
 
 
