@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -17,11 +18,11 @@ from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
-from intvit.quantize.lower.deferred_softmax import exponential
+from intvit.quantize.lower.deferred_softmax import UNITS, exponential
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
 from intvit.quantize.ranges import HEADROOM, decode, encode, unsigned_codes
-from intvit.quantize.recipe import NORMALIZED_SOFTMAXES
+from intvit.quantize.recipe import NORMALIZED_SOFTMAXES, find_choice
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
@@ -51,20 +52,27 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     consumers = context.graph.consumers.get(node.output, [])
     if not all(user.op == "MatMul" and index == 0 for user, index in consumers) or node.output in context.graph.outputs:
         raise unsupported(node, "its result is used by more than a product with values", "please report this model")
-    family = context.family(node)
-    if family in NORMALIZED_SOFTMAXES:
-        lower_normalized_softmax(context, node)
-        return
+    find_choice(SOFTMAXES, "softmax", context.family(node))(context, node)
+
+
+def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
     scores = context.values[node.inputs[0]]
     if scores.encoding.dtype != S32:
         raise unsupported(node, "its input is not a product of activations", "see 'intvit coverage'")
     scale = scores.encoding.scale.max(-1, keepdims=True)
     if scale.shape[-2] != 1:
         raise unsupported(node, "its input's scale differs by row", "please report this model")
-    op, constants = exponential(family, scale, context.recipe.softmax_top)
+    op, constants = exponential(context.family(node), scale, context.recipe.softmax_top)
     names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
     e, row_sum = context.builder.add(node.name, op, scores.name, *names)
     context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
+
+
+SOFTMAXES: dict[str, Callable[[Context, FloatNode], None]] = {
+    **dict.fromkeys(UNITS, _lower_deferred_softmax),
+    **dict.fromkeys(NORMALIZED_SOFTMAXES, lower_normalized_softmax),
+}
+"""What `Recipe.softmax` may say."""
 
 
 def _divide(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:

@@ -13,7 +13,6 @@ from intvit.ir import Op
 from intvit.numerics import common_shift
 from intvit.ops import SoftmaxPolynomial, SoftmaxTable
 from intvit.ops.softmax_polynomial import FRACTION_BITS, scaled_cubic
-from intvit.quantize.recipe import find_choice
 
 Array = NDArray[Any]
 TABLE_ENTRIES = 4096
@@ -30,12 +29,8 @@ def exponential(family: str, scale: Array, top: int) -> tuple[Op, dict[str, Arra
         family: `polynomial` or `table`.
         scale: the real value of one step of the scores, float64 [1, ..., 1, 1], 1 along the rows.
         top: the code of each row's largest exponential.
-
-    Raises:
-        UsageError: there is no such family.
     """
-    units = find_choice(UNITS, "softmax", family)
-    multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
+    multipliers, shift = common_shift([Fraction(float(s) * UNITS[family]) for s in scale.reshape(-1)])
     shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
     constants: dict[str, Array] = {"multiplier": np.array(multipliers, np.int32).reshape(shape)}
     if family == "polynomial":
