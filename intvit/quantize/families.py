@@ -78,7 +78,7 @@ def _choose(context: Context, site: Site, use: Use, node: FloatNode) -> FamilyCh
 def _in_rows(site: Site, use: Use) -> bool:
     """Whether rows of a site arrive as rows."""
     columns = site.shape[-1]
-    return use.elements.shape[-1] == columns and bool((use.elements % columns == np.arange(columns)).all())
+    return site.channels == use.elements.shape[-1] == columns and bool((use.elements % columns == np.arange(columns)).all())
 
 
 def _run_gelu(context: Context, node: FloatNode, family: str, statistics: Statistics) -> Array:
