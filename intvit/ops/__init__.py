@@ -16,7 +16,10 @@ from intvit.ops.slice import Slice
 from intvit.ops.softmax_divide import SoftmaxDivide
 from intvit.ops.softmax_polynomial import SoftmaxPolynomial
 from intvit.ops.softmax_table import SoftmaxTable
+from intvit.ops.softmax_two_scale import SoftmaxTwoScale
 from intvit.ops.transpose import Transpose
+from intvit.ops.two_scale_decode import TwoScaleDecode
+from intvit.ops.two_scale_encode import TwoScaleEncode
 
 OPS: dict[str, type[Op]] = {
     op.kind(): op
@@ -36,7 +39,10 @@ OPS: dict[str, type[Op]] = {
         SoftmaxDivide,
         SoftmaxPolynomial,
         SoftmaxTable,
+        SoftmaxTwoScale,
         Transpose,
+        TwoScaleDecode,
+        TwoScaleEncode,
     )
 }
 """Every operator that a model file may hold, by name."""
@@ -58,5 +64,8 @@ __all__ = [
     "SoftmaxDivide",
     "SoftmaxPolynomial",
     "SoftmaxTable",
+    "SoftmaxTwoScale",
     "Transpose",
+    "TwoScaleDecode",
+    "TwoScaleEncode",
 ]
