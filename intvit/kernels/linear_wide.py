@@ -12,6 +12,7 @@ from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import dot_tile
 from intvit.kernels.tiling import each_panel
+from intvit.kernels.vector import LANES_16, load, store
 
 Array = NDArray[Any]
 
@@ -42,10 +43,11 @@ def linear_wide(
 
 @device
 def split_bytes(x: Array, lower: Scalar, upper: Scalar, bytes_of_row: Array) -> None:
-    """Write the lower and the upper bytes."""
-    for k in range(len(x)):
-        bytes_of_row[0, k] = (np.int32(x[k]) & np.int32(255)) + lower
-        bytes_of_row[1, k] = (np.int32(x[k]) >> np.int32(8)) + upper
+    """Write the lower and the upper bytes of a row with unit stride; what is added wraps."""
+    for k in range(0, len(x), LANES_16):
+        codes = load(x, k, LANES_16, 0)
+        store(bytes_of_row[0], k, (codes & 255) + lower)
+        store(bytes_of_row[1], k, (codes >> 8) + upper)
 
 
 @device

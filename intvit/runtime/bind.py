@@ -17,12 +17,13 @@ from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import layer_norm
 from intvit.kernels.matmul import matmul
+from intvit.kernels.matmul_wide import matmul_wide
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
 from intvit.kernels.softmax_divide import softmax_divide
 from intvit.kernels.softmax_polynomial import exponential_steps, softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
-from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth
+from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
 from intvit.runtime.bind_two_scale import prepare_softmax_two_scale, prepare_two_scale_decode, prepare_two_scale_encode
@@ -35,8 +36,10 @@ Array = NDArray[Any]
 def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
     depth = padded_depth(at.level, at.inputs[1].shape[-2])
     columns = padded_columns(at.level, at.inputs[1].shape[-1])
+    if at.inputs[0].dtype.bits > 8 * operand_type(at.level).itemsize:
+        return _matmul_wide(at, depth, columns)
     signed = at.inputs[0].dtype.signed
-    offsets = aligned_copy(np.full((1, depth), offset(at.level, signed), operand_type(at.level)))
+    offsets = _offsets(at, depth, signed)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         a, b, y = as_heads(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
@@ -45,6 +48,30 @@ def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
 
     scratch: tuple[Scratch, ...] = (((depth * columns,), np.int8), ((columns,), np.int32), sums_tile(at.level))
     return Prepared((0, 1), bind, scratch, accepts=accepts_heads, left=at.left)
+
+
+def _matmul_wide(at: Context, depth: int, columns: int) -> Prepared:
+    """Bind a product whose left operand has 16 bits, at a level that multiplies bytes."""
+    lower, upper = _offsets(at, depth, signed=False), _offsets(at, depth, signed=True)
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        a, b, y = as_heads(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
+        packed, *rest = scratch
+        return matmul_wide.bind(at.level, a, b, packed, depth, lower, upper, *rest, y, grains=len(y))
+
+    (rows, width), left = tile_shape(at.level), operand_type(at.level)
+    scratch: tuple[Scratch, ...] = (
+        ((depth * columns,), np.int8),
+        ((2, columns), np.int32),
+        ((rows, 2, depth), left),
+        ((2, rows, width), np.int32),
+    )
+    return Prepared((0, 1), bind, scratch, accepts=accepts_heads, constants=(lower, upper))
+
+
+def _offsets(at: Context, depth: int, signed: bool) -> Array:
+    """Return a row [1, depth] of what is added to 8-bit codes to make them left operands."""
+    return aligned_copy(np.full((1, depth), offset(at.level, signed), operand_type(at.level)))
 
 
 def _add(op: ops.Add, at: Context) -> Prepared:

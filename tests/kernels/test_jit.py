@@ -19,7 +19,7 @@ from intvit.kernels import cache, native, simd
 from intvit.kernels.jit import KERNELS, Kernel
 from intvit.kernels.probe import make_probe
 from intvit.kernels.progress import told_of_compiling
-from intvit.kernels.tile import left_type, tile_shape
+from intvit.kernels.tile import left_type, operand_type, tile_shape
 from intvit.runtime.engine import Engine
 
 FLOATS = re.compile(r"\b(half|bfloat|float|double|fp128|x86_fp80)\b|\b(fadd|fsub|fmul|fdiv|frem|fcmp|[su]itofp|fpto[su]i)\b")
@@ -41,9 +41,12 @@ def bind_all():
         make_probe(level)
         height, width = tile_shape(level)
         x, line = np.zeros((height, 4), left_type(level, signed=True)), np.zeros(width, np.int32)
-        scratch = [np.zeros((1, height, width), kind) for kind in (np.int32, np.int8)]
-        y = np.zeros((height, width), np.int8)
-        KERNELS["linear"].bind(level, x, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127, *scratch, y)
+        codes, y = np.zeros((1, height, width), np.int8), np.zeros((height, width), np.int8)
+        offsets, sums = np.zeros((1, 4), operand_type(level)), np.zeros((1, 2, height, width), np.int32)
+        wide = level, np.zeros((1, 1, 4), np.int16), np.zeros((1, 4, width), np.int8), np.zeros((1, 4 * width), np.int8), 4
+        left = np.zeros((1, height, 2, 4), operand_type(level))
+        KERNELS["matmul_wide"].bind(*wide, offsets, offsets, sums[:, :, 0], left, sums, np.zeros((1, 1, width), np.int32))
+        KERNELS["linear"].bind(level, x, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127, codes, y)
 
 
 def test_no_kernel_has_floats():

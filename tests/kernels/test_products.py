@@ -13,6 +13,7 @@ from intvit.numerics import IntType
 from intvit.runtime.engine import Engine
 
 SIZES = st.one_of(st.integers(1, 70), st.sampled_from([127, 128, 129, 197]))
+LEFT = st.sampled_from([np.uint8, np.int8, np.int16])
 LEVELS = st.sampled_from(supported_levels())
 
 
@@ -53,7 +54,7 @@ def test_linear_clips_inside_the_type(level):
     assert_equals_reference(op, [x], [weight, np.zeros(66, np.int32), np.full(66, 1 << 30, np.int32)], level)
 
 
-@given(st.integers(0, 99), st.integers(1, 3), SIZES, SIZES, SIZES, st.sampled_from([np.uint8, np.int8]), LEVELS)
+@given(st.integers(0, 99), st.integers(1, 3), SIZES, SIZES, SIZES, LEFT, LEVELS)
 @settings(max_examples=100, deadline=None)
 def test_matmul(seed, heads, rows, depth, columns, kind, level):
     rng = np.random.default_rng(seed)
@@ -63,13 +64,14 @@ def test_matmul(seed, heads, rows, depth, columns, kind, level):
 
 @pytest.mark.parametrize("perm", [(0, 1, 2), (0, 2, 1), (1, 0, 2), (2, 1, 0), (2, 0, 1)])
 @pytest.mark.parametrize("side", ["a", "b"])
-def test_matmul_of_views(perm, side, level):
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_matmul_of_views(perm, side, kind, level):
     """A transposed operand is read where it lies, or copied, with equal results."""
     rng = np.random.default_rng(1)
     shapes = {"a": (3, 10, 21), "b": (3, 21, 18)}
-    arrays = {k: random_codes(rng, s, np.int8) for k, s in shapes.items()}
+    arrays = {k: random_codes(rng, s, kind if k == "a" else np.int8) for k, s in shapes.items()}
     source = np.ascontiguousarray(arrays[side].transpose(np.argsort(perm)))
-    types = {k: TensorType(IntType(8, True), v.shape) for k, v in (arrays | {side: source}).items()}
+    types = {k: TensorType(IntType.of(v.dtype), v.shape) for k, v in (arrays | {side: source}).items()}
     names = tuple("t" if k == side else k for k in "ab")
     nodes = (Node("m", ops.Transpose(perm=perm), (side,), ("t",)), Node("n", ops.MatMul(), names, ("y",)))
     graph = Graph(types, ("y",), {}, nodes)

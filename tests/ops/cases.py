@@ -72,7 +72,7 @@ def linear_cases():
 
 
 def matmul_cases():
-    for kind in (np.uint8, np.int8):
+    for kind in (np.uint8, np.int8, np.int16):
         a, b = random("a", (3, 2, 5, 7), kind), random("b", (3, 2, 7, 9), np.int8)
         yield case(f"heads-{a.dtype}", ops.MatMul(), {"a": a, "b": b}, batch=3)
     low, high = np.full((1, 2, 130), -128, np.int8), np.full((1, 130, 3), -128, np.int8)
@@ -83,6 +83,9 @@ def matmul_cases():
     a, b = random("ta", (1, 1, 197, 197), np.uint8), random("tb", (1, 1, 197, 16), np.int8)
     yield case("tokens-197", ops.MatMul(), {"a": a, "b": b})
     yield case("rank-2", ops.MatMul(), {"a": a[0, 0, :3], "b": b[0, 0]}, batch_axis=None)
+    low, high = np.full((1, 2, 7, 511), -32768, np.int16), np.full((1, 2, 511, 3), -128, np.int8)
+    yield case("s16-all-minimum", ops.MatMul(), {"a": low, "b": high})
+    yield case("s16-tokens-197", ops.MatMul(), {"a": random("wa", (1, 1, 197, 197), np.int16), "b": b})
 
 
 def add_cases():

@@ -45,7 +45,7 @@ def test_linear_is_one_rounding_of_the_exact_sum(seed, kind):
         assert got[i, j, c] == clipped(wanted, op)
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16])
 def test_matmul_is_the_exact_sum(kind):
     a, b = codes((2, 3, 4, 5), kind), codes((2, 3, 5, 6), np.int8)
     (got,) = ops.MatMul().reference(a, b)
