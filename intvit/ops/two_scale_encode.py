@@ -19,7 +19,7 @@ from intvit.ops.two_scale import LAYOUT_BODY, check_layout, encode, top_value
 
 @dataclass(frozen=True, kw_only=True)
 class TwoScaleEncode(Op):
-    """With k = `bits` and m = `coarse_shift`:
+    """Rescale and store in two-scale codes of k = `bits` bits, with m = `coarse_shift`.
 
         v = clip(rescale(x, multiplier, shift) + zero_point, 0, (2^(k-1) - 1) 2^m)
         y = v if v < 2^(k-1), else 2^(k-1) + ((v + 2^(m-1)) >> m)

@@ -31,7 +31,8 @@ class Recipe:
 
     Attributes:
         name: what `--recipe` takes.
-        softmax: `polynomial` (shift and polynomial) or `table`.
+        softmax: `polynomial` (shift and polynomial), `table`, or `two-scale` (a table of two-scale codes, V-2SF of TSPTQ-ViT,
+            arXiv 2305.12901).
         gelu: `polynomial` or `table`.
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
         few_rows: spread of sites of which calibration saw fewer than four rows for each channel, such as the class token
@@ -45,6 +46,9 @@ class Recipe:
         selection_images: how many images of each half judge the candidates.
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
         correct_bias: move the mean output error of a linear layer into its bias.
+        two_scale_gelu: store what comes after GELU in two-scale codes, too.
+        outlier_channels: store what goes into LayerNorm in few bits, a few wide channels on a larger scale (O-2SF of
+            TSPTQ-ViT).
     """
 
     name: str
@@ -67,6 +71,9 @@ class Recipe:
     selection_images: int = 20
     compensate_weights: bool = True
     correct_bias: bool = True
+    two_scale_gelu: bool = False
+    outlier_channels: bool = False
+    act_bits: int = 8
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON-ready values, numbers with a fraction as text."""
@@ -97,6 +104,22 @@ RECIPES: dict[str, Recipe] = {
         gelu_candidates=(_PLAIN,),
         compensate_weights=False,
         correct_bias=False,
+    ),
+    "tsptq-vit": Recipe(
+        "tsptq-vit",
+        softmax="two-scale",
+        gelu="table",
+        norm=_PLAIN,
+        few_rows=_PLAIN,
+        query_key=1.0,
+        value=_PLAIN,
+        attention=1.0,
+        wide_rows=0,
+        gelu_candidates=(_PLAIN,),
+        compensate_weights=False,
+        correct_bias=False,
+        two_scale_gelu=True,
+        outlier_channels=True,
     ),
 }
 """The recipes by name: the default, the same with look-up tables, and plain per-tensor minimum and maximum to compare with."""

@@ -1,7 +1,7 @@
 """The two-scale codes of TSPTQ-ViT (arXiv 2305.12901): their layouts and outlier channels are searched on calibration rows.
 
-V-2SF: values after softmax and GELU in codes of which one bit tells the region (`intvit.ops.two_scale`). O-2SF: the few channels
-of LayerNorm's input that are much wider than the others get a scale `2^m` times as large.
+V-2SF: values after softmax and GELU in codes of which one bit tells the region (`intvit.ops.two_scale`). O-2SF: the few
+channels of LayerNorm's input that are much wider than the others get a scale `2^m` times as large.
 """
 
 from __future__ import annotations

@@ -338,9 +338,7 @@ def softmax_two_scale_cases():
 def two_scale_encode_cases():
     def make(name, x, layout, multiplier, shift, batch=1, zero_point=0):
         bits, coarse_shift = layout
-        op = ops.TwoScaleEncode(
-            bits=bits, coarse_shift=coarse_shift, multiplier=multiplier, shift=shift, zero_point=zero_point
-        )
+        op = ops.TwoScaleEncode(bits=bits, coarse_shift=coarse_shift, multiplier=multiplier, shift=shift, zero_point=zero_point)
         return case(name, op, {"x": x}, batch=batch)
 
     yield make("typical", random("x", (3, 5, 7), np.int16, -400, 9000), (8, 4), 1 << 28, 30, 3, 40)

@@ -222,7 +222,11 @@ def two_scale_layout(draw):
 @st.composite
 def two_scale_encode(draw):
     batch, rows, width = draw(BATCH), draw(SIZE), draw(SIZE)
-    scale = {"multiplier": (1 << draw(st.integers(0, 31))) - 1, "shift": draw(SHIFT), "zero_point": draw(st.integers(-300, 300))}
+    scale = {
+        "multiplier": (1 << draw(st.integers(0, 31))) - 1,
+        "shift": draw(SHIFT),
+        "zero_point": draw(st.integers(-300, 300)),
+    }
     x = draw(arrays((batch, rows, width), draw(st.sampled_from([np.uint8, np.int8, np.int16, np.int32]))))
     return legal(case("random", ops.TwoScaleEncode(**two_scale_layout(draw), **scale), {"x": x}, batch=batch))
 

@@ -19,13 +19,12 @@ from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
 from intvit.quantize.lower.linear import output_encoding
+from intvit.quantize.lower.two_scale import TABLE_STEPS, emit_softmax
 from intvit.quantize.ranges import HEADROOM
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
 TABLE_ENTRIES = 4096
-TABLE_STEPS = 512
-"""Entries of the exponential's table for each factor of e."""
 
 
 def lower_matmul(context: Context, node: FloatNode) -> None:
@@ -53,19 +52,24 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     scale = scores.encoding.scale.max(-1, keepdims=True)
     if scale.shape[-2] != 1:
         raise unsupported(node, "its input's scale differs by row", "please report this model")
-    table = context.recipe.softmax == "table"
-    units = TABLE_STEPS if table else math.log2(math.e) * (1 << FRACTION_BITS)
+    polynomial = context.recipe.softmax == "polynomial"
+    units = math.log2(math.e) * (1 << FRACTION_BITS) if polynomial else TABLE_STEPS
     multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
     shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
     multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32).reshape(shape))
-    if table:
+    dtype = U8
+    if context.recipe.softmax == "two-scale":
+        coarse_shift = context.coarse_shifts[node.output]
+        e, row_sum = emit_softmax(context, node.name, (scores.name, multiplier), shift, coarse_shift)
+        dtype = S16
+    elif context.recipe.softmax == "table":
         entries = np.floor(TOP * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
         constant = context.builder.constant(f"{node.name}.table", entries)
         e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores.name, multiplier, constant)
     else:
         op = SoftmaxPolynomial(shift=shift, coefficients=CUBIC)
         e, row_sum = context.builder.add(node.name, op, scores.name, multiplier)
-    context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
+    context.set(node.output, e, per_tensor(dtype, 1.0, scale.ndim), row_sum)
     consumers = context.graph.consumers.get(node.output, [])
     if not all(user.op == "MatMul" and index == 0 for user, index in consumers) or node.output in context.graph.outputs:
         raise unsupported(node, "its result is used by more than a product with values", "please report this model")

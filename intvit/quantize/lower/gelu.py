@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Op
-from intvit.numerics import common_shift
+from intvit.numerics import S32, common_shift
 from intvit.ops import GeluPolynomial, GeluTable
 from intvit.ops.gelu import TAIL, VALUE_BITS
 from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.quantize.encoding import per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context
 from intvit.quantize.lower.linear import output_codes, output_encoding
+from intvit.quantize.lower.two_scale import encode_gelu, two_scale_reader
 from intvit.quantize.recipe import DEFAULT_SPREAD
 
 TABLE_BITS = 12
@@ -27,7 +29,8 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     source = context.values[node.inputs[0]]
     fraction_bits = round(-math.log2(float(source.encoding.scale.reshape(-1)[0])))
     context.spreads.setdefault(node.output, DEFAULT_SPREAD)
-    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    rank, reader = len(context.graph.shapes[node.output]), two_scale_reader(context, node.output)
+    encoding = per_tensor(S32, 2.0**-VALUE_BITS, rank) if reader else output_encoding(context, node.output, rank)
     gains = [Fraction(1, 1 << VALUE_BITS) / Fraction(float(s)) for s in encoding.scale.reshape(-1)]
     multipliers, shift = common_shift(gains)
     multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32))
@@ -40,7 +43,11 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     else:
         inputs = (source.name, multiplier)
         op = GeluPolynomial(fraction_bits=fraction_bits, coefficients=DEGREE_8, shift=shift, **output_codes(encoding))
-    context.set(node.output, context.emit(node.name, op, *inputs), encoding)
+    name = context.emit(node.name, op, *inputs)
+    if reader:
+        encode_gelu(context, node, name, reader)
+    else:
+        context.set(node.output, name, encoding)
 
 
 def bump_table(fraction_bits: int, index_shift: int) -> NDArray[Any]:

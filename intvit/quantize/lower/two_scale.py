@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Op
-from intvit.numerics import S8, S16, S32, Dyadic, common_shift
+from intvit.numerics import S8, S16, Dyadic, common_shift
 from intvit.ops import Requantize, SoftmaxTwoScale, TwoScaleDecode, TwoScaleEncode
 from intvit.ops.gelu import VALUE_BITS
 from intvit.ops.two_scale import encode, top_value
@@ -18,35 +18,31 @@ from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
-from intvit.quantize.sites import Site
 from intvit.quantize.two_scale import TwoScale, select_outliers, select_two_scale
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
 TABLE_STEPS = 512
 """Entries of the exponential's table for each factor of e."""
-IDENTITY = {"multiplier": 4, "shift": 2}
-"""The rescale that changes nothing."""
 
 
-def emit_softmax(context: Context, name: str, scores: str, multiplier: str, shift: int, coarse_shift: int) -> tuple[str, str]:
+def emit_softmax(context: Context, name: str, inputs: tuple[str, str], shift: int, coarse_shift: int) -> tuple[str, str]:
     """Emit softmax's exponentials in two-scale codes, and their values.
 
     Args:
         context: the lowering's state.
         name: of the node.
-        scores: the s32 scores.
-        multiplier: the constant that makes distances count `TABLE_STEPS` for each factor of e, with `shift`.
-        shift: see above.
+        inputs: the s32 scores, and the constant multipliers by which distances count `TABLE_STEPS` for each factor of e.
+        shift: of those multipliers.
         coarse_shift: of the codes.
 
     Returns:
         The names of the values, s16, and of their row sums.
     """
-    bits = context.recipe.softmax_bits
+    bits = context.recipe.act_bits
     table = context.builder.constant(f"{name}.table", exponential_codes(bits, coarse_shift))
     op = SoftmaxTwoScale(shift=shift, bits=bits, coarse_shift=coarse_shift)
-    codes, row_sum = context.builder.add(name, op, scores, multiplier, table)
+    codes, row_sum = context.builder.add(name, op, *inputs, table)
     return context.emit(f"{name}.decode", TwoScaleDecode(bits=bits, coarse_shift=coarse_shift), codes), row_sum
 
 
@@ -58,10 +54,13 @@ def exponential_codes(bits: int, coarse_shift: int) -> Array:
     return encode(values.astype(np.int64), bits, coarse_shift).astype(np.uint8)
 
 
-def two_scale_reader(context: Context, site: Site) -> LinearLayer | None:
-    """Return the one linear layer that reads a site, if two-scale codes are wanted for it."""
-    layers = [context.layers[u.node.name] for u in site.uses if u.kind == UseKind.LINEAR and u.node is not None]
-    return layers[0] if len(layers) == len(site.uses) == 1 else None
+def two_scale_reader(context: Context, value: str) -> LinearLayer | None:
+    """Return the linear layer that alone reads a GELU's output, if that is to be stored in two-scale codes."""
+    site = context.sites.get(value)
+    if not context.recipe.two_scale_gelu or site is None or len(site.uses) != 1:
+        return None
+    (use,) = site.uses
+    return context.layers[use.node.name] if use.kind == UseKind.LINEAR and use.node is not None else None
 
 
 def encode_gelu(context: Context, node: FloatNode, value: str, reader: LinearLayer) -> None:
@@ -75,7 +74,7 @@ def encode_gelu(context: Context, node: FloatNode, value: str, reader: LinearLay
     """
     site, seen = context.sites[node.output], context.statistics[node.output]
     codes = select_two_scale(
-        seen.samples, reader.weight, float(seen.low.min()), float(seen.high.max()), context.recipe.gelu_bits
+        seen.samples, reader.weight, float(seen.low.min()), float(seen.high.max()), context.recipe.act_bits
     )
     context.note_error(site, _relative_error(codes, seen.samples))
     layout = {"bits": codes.bits, "coarse_shift": codes.coarse_shift}
@@ -94,17 +93,12 @@ def _relative_error(codes: TwoScale, samples: Array) -> float:
     return float(((codes.rounded(real) - real) ** 2).sum()) / (float((real**2).sum()) + 1e-30)
 
 
-def gelu_identity() -> dict[str, Any]:
-    """Return the output attributes by which a GELU keeps its s32 value of 15 fraction bits."""
-    return {"to": S32, "low": S32.low, "high": S32.high}
-
-
 def narrow_layer_norm_input(context: Context, node: FloatNode, source: Lowered, gamma: Array) -> Lowered:
     """Return a LayerNorm's input stored in few bits, its outlier channels on a larger scale, then aligned by shifts (O-2SF).
 
     A value that calibration did not see as it is, such as a slice for the class token, keeps its 16 bits.
     """
-    value, bits = node.inputs[0], context.recipe.norm_input_bits
+    value, bits = node.inputs[0], context.recipe.act_bits
     if value not in context.statistics:
         return source
     seen = context.statistics[value]
