@@ -348,7 +348,7 @@ def two_scale_encode_cases():
     for kind in (np.uint8, np.int8, np.int32):
         x = random("y", (1, 3, 33), kind)
         yield make(f"top-multiplier-{x.dtype}", x, (8, 3), TOP_MULTIPLIER, 31, zero_point=5)
-        yield make(f"shift-62-{x.dtype}", x, (6, 5), TOP_MULTIPLIER, 62)
+        yield make(f"shift-62-{x.dtype}", x, (6, 5), 1 << 30, 62)
     yield make("ties-shift-2", random("t", (1, 5, 9), np.int16, -8, 300), (4, 2), 1, 2)
     far = i32(-(1 << 31), (1 << 31) - 1, 0, 1, -1).reshape(1, 5)
     yield make("zero-point-far", far, (8, 5), 1 << 20, 40, zero_point=(1 << 31) - 1)
