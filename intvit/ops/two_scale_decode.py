@@ -33,6 +33,7 @@ class TwoScaleDecode(Op):
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         (x,) = inputs
+        require(bool(x.shape), f"x must have a channel axis, got {x}")
         check_layout(self.bits, self.coarse_shift)
         require(x.dtype == U8, f"x must be u8 codes, got {x.dtype}")
         return (TensorType(S16, x.shape, x.batch_axis),)

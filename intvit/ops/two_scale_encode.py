@@ -52,6 +52,7 @@ class TwoScaleEncode(Op):
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         (x,) = inputs
+        require(bool(x.shape), f"x must have a channel axis, got {x}")
         check_layout(self.bits, self.coarse_shift)
         check_shift(self.shift)
         require(x.dtype.bits <= 32, f"x must have at most 32 bits, got {x.dtype}")

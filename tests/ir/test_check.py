@@ -128,6 +128,10 @@ def gelu_table(fraction_bits):
     return ops.GeluTable(fraction_bits=fraction_bits, index_shift=0, shift=2, **full(S8))
 
 
+def two_scale(op, **attributes):
+    return op(**{"bits": 8, "coarse_shift": 3} | attributes)
+
+
 REFUSED = {
     "MatMul ranks": (ops.MatMul(), BYTES, TensorType(S8, (3, 2))),
     "MatMul inner": (ops.MatMul(), BYTES, BYTES),
@@ -160,6 +164,13 @@ REFUSED = {
     "GeluPolynomial bits": (gelu(14), HALVES, S32_1),
     "GeluTable table": (gelu_table(3), HALVES, S32_1, TensorType(S16, (31,))),
     "Requantize multiplier": (ops.Requantize(shift=2, **full(S8)), HALVES, TensorType(S32, (2,))),
+    "SoftmaxTwoScale table": (two_scale(ops.SoftmaxTwoScale, shift=2), SCORES, S32_1, TensorType(S8, (9,))),
+    "SoftmaxTwoScale bits": (two_scale(ops.SoftmaxTwoScale, bits=9, shift=2), SCORES, S32_1, TensorType(U8, (9,))),
+    "TwoScaleDecode x": (two_scale(ops.TwoScaleDecode), BYTES),
+    "TwoScaleDecode regions": (two_scale(ops.TwoScaleDecode, coarse_shift=8), TensorType(U8, (1, 2), 0)),
+    "TwoScaleEncode multiplier": (two_scale(ops.TwoScaleEncode, shift=2, multiplier=-1), HALVES),
+    "TwoScaleEncode bits": (two_scale(ops.TwoScaleEncode, bits=1, shift=2, multiplier=1), HALVES),
+    "TwoScaleEncode shift": (two_scale(ops.TwoScaleEncode, shift=1, multiplier=1), HALVES),
     "SoftmaxDivide sums": (ops.SoftmaxDivide(shift=2, **full(S8)), SCORES, SCORES, TensorType(S32, (1,))),
 }  # fmt: skip
 
@@ -185,6 +196,8 @@ HOLES = {
     "Mean over no axis": (ops.Mean(axes=(), multiplier=1, shift=2, **full(S8)), BYTES),
     "LayerNorm of a scalar": (ops.LayerNorm(epsilon=1, shift=2, **full(S8)), SCALAR, S32_1, TensorType(S64, (1,))),
     "Gelu of a scalar": (gelu(1), SCALAR, S32_1),
+    "TwoScaleEncode of a scalar": (two_scale(ops.TwoScaleEncode, shift=2, multiplier=1), SCALAR),
+    "TwoScaleDecode of a scalar": (two_scale(ops.TwoScaleDecode), TensorType(U8, ())),
     "GeluTable of very many fraction bits": (gelu_table(20000), HALVES, S32_1, TensorType(S16, (31,))),
 }
 
