@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ SEARCH_ROWS = 1024
 """How many sample rows judge the layouts of GELU and the outlier channels."""
 MARGINS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The shares of the calibrated range that the largest code may stand for."""
+OUTLIER_MARGINS = (0.6, 0.7, 0.8, 0.9, 1.0)
+"""The same for the scales of channels."""
+OUTLIER_COUNTS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+"""How many channels may be outliers."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ def select_two_scale(samples: Array, weight: Array, low: float, high: float, bit
         high: the largest.
         bits: of the codes.
     """
-    rows = samples[:: max(1, len(samples) // SEARCH_ROWS)].astype(np.float64)
+    rows = _some(samples, SEARCH_ROWS)
     wanted = rows @ weight
 
     def error(codes: TwoScale) -> float:
@@ -155,25 +160,48 @@ def select_outliers(samples: Array, magnitude: Array, gamma: Array, bits: int) -
         samples: rows of the input [R, C].
         magnitude: the largest magnitude of each channel [C].
         gamma: LayerNorm's factors [C].
-        bits: of the codes.
+        bits: of the signed codes.
     """
-    rows = samples[:: max(1, len(samples) // SEARCH_ROWS)].astype(np.float64)
+    rows = _some(samples, SEARCH_ROWS)
     wanted = _normalized(rows) * gamma
 
     def error(scales: OutlierScales) -> float:
         return float(((_normalized(scales.rounded(rows, bits)) * gamma - wanted) ** 2).sum())
 
-    return min(_outlier_scales(np.maximum(magnitude, 1e-9), bits), key=error)
+    return min(_outlier_scales(np.maximum(magnitude, 1e-9), (1 << (bits - 1)) - 1, bits), key=error)
 
 
-def _outlier_scales(magnitude: Array, bits: int) -> Iterator[OutlierScales]:
-    falling, high = np.sort(magnitude)[::-1], (1 << (bits - 1)) - 1
-    counts = [n for n in (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if n < len(falling) // 2 + 1]
-    for shift in range(1, bits):
-        for count in counts:
-            for margin in MARGINS:
-                scale = margin * max(falling[count], falling[0] / (1 << shift)) / high
-                yield OutlierScales(float(scale), shift, magnitude > scale * high / margin)
+def select_output_outliers(samples: Array, low: Array, high: Array, weight: Array, bits: int) -> OutlierScales:
+    """Return the two scales of a LayerNorm's output by the smallest error of the linear layers that read it.
+
+    Args:
+        samples: rows of the output [R, C].
+        low: the smallest value of each channel [C].
+        high: the largest.
+        weight: of the layers, side by side [C, D].
+        bits: of the unsigned codes, in whose middle is the middle of each channel's range.
+    """
+    middle, top = (low + high) / 2, (1 << bits) - 1
+    rows = _some(samples, SEARCH_ROWS // 4) - middle
+    factor = np.asarray(np.linalg.qr(weight.T, mode="r")).T
+
+    def error(scales: OutlierScales) -> float:
+        return float((((scales.rounded(rows, bits) - rows) @ factor) ** 2).sum())
+
+    return min(_outlier_scales(np.maximum(high - low, 1e-9), top, bits), key=error)
+
+
+def _some(samples: Array, count: int) -> Array:
+    """Return about so many of some rows as float64, evenly spread."""
+    return samples[:: max(1, len(samples) // count)].astype(np.float64)
+
+
+def _outlier_scales(width: Array, steps: int, bits: int) -> Iterator[OutlierScales]:
+    """Return pairs of scales: `steps` of the smaller cover the widths [C] of all but a few channels, or a share of them."""
+    falling = np.sort(width)[::-1]
+    for shift, count, margin in product(range(1, min(bits, 6)), OUTLIER_COUNTS, OUTLIER_MARGINS):
+        scale = margin * max(falling[min(count, len(width) - 1)], falling[0] / (1 << shift)) / steps
+        yield OutlierScales(float(scale), shift, width > scale * steps / margin * (1 + 1e-9))
 
 
 def _normalized(rows: Array) -> Array:

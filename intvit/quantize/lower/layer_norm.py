@@ -12,7 +12,7 @@ from intvit.ops.layer_norm import FRACTION_BITS
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context
 from intvit.quantize.lower.linear import output_encoding
-from intvit.quantize.lower.two_scale import narrow_layer_norm_input
+from intvit.quantize.lower.two_scale import narrow_layer_norm_input, outlier_output_encoding
 
 
 def lower_layer_norm(context: Context, node: FloatNode) -> None:
@@ -22,7 +22,8 @@ def lower_layer_norm(context: Context, node: FloatNode) -> None:
     channels = len(gamma)
     if context.recipe.outlier_channels:
         source = narrow_layer_norm_input(context, node, source, gamma)
-    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    outliers = outlier_output_encoding(context, node.output) if context.recipe.outlier_channels else None
+    encoding = outliers or output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     scale = np.broadcast_to(encoding.scale.reshape(-1), (channels,))
     zero_point = np.broadcast_to(encoding.zero_point.reshape(-1), (channels,))
     offset = beta / scale + zero_point

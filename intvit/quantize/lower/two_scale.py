@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Op
-from intvit.numerics import S8, S16, Dyadic, common_shift
+from intvit.numerics import S8, S16, U8, Dyadic, common_shift
 from intvit.ops import Requantize, SoftmaxTwoScale, TwoScaleDecode, TwoScaleEncode
 from intvit.ops.gelu import VALUE_BITS
 from intvit.ops.two_scale import encode, top_value
+from intvit.quantize.choose import wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
-from intvit.quantize.two_scale import TwoScale, select_outliers, select_two_scale
+from intvit.quantize.two_scale import TwoScale, select_outliers, select_output_outliers, select_two_scale
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
@@ -116,6 +117,24 @@ def narrow_layer_norm_input(context: Context, node: FloatNode, source: Lowered, 
     align = Requantize(to=S16, low=S16.low, high=S16.high, shift=2)
     aligned = context.emit(f"{node.name}.align", align, stored, shifts)
     return Lowered(aligned, _same_rank(source.encoding, scales.scale, S16))
+
+
+def outlier_output_encoding(context: Context, value: str) -> Encoding | None:
+    """Return the two-scaled encoding of a LayerNorm's output that linear layers read; None where channels can't differ.
+
+    The larger scale of the outlier channels is folded into the layers' weights, as every scale of their input is.
+    """
+    site = context.sites.get(value)
+    if site is None or site.kind != UseKind.LINEAR or len(np.unique(site.ties)) < site.channels:
+        return None
+    if wide_limit(context, site) is not None:
+        return None
+    seen, bits = context.statistics[value], context.recipe.act_bits
+    weight = np.concatenate([context.layers[use.node.name].weight for use in site.uses if use.node is not None], 1)
+    scales = select_output_outliers(seen.samples, seen.low, seen.high, weight, bits)
+    scale = scales.scale * 2.0**scales.shifts
+    zero_point = np.floor((1 << (bits - 1)) - (seen.low + seen.high) / 2 / scale + 0.5)
+    return context.site_encoding(site, U8, scale, zero_point)
 
 
 def _same_rank(encoding: Encoding, scale: float, dtype: Any) -> Encoding:
