@@ -47,8 +47,9 @@ class Recipe:
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
         correct_bias: move the mean output error of a linear layer into its bias.
         two_scale_gelu: store what comes after GELU in two-scale codes, too.
-        outlier_channels: store what goes into LayerNorm in few bits, a few wide channels on a larger scale (O-2SF of
-            TSPTQ-ViT).
+        norm_input_bits: 4 to 8 bits of what goes into LayerNorm, a few wide channels on a larger scale (O-2SF of TSPTQ-ViT); 16
+            leaves the residual stream as it is.
+        outlier_channels: give a few wide channels of what comes out of LayerNorm a larger scale.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Recipe:
     compensate_weights: bool = True
     correct_bias: bool = True
     two_scale_gelu: bool = False
+    norm_input_bits: int = 16
     outlier_channels: bool = False
     act_bits: int = 8
 
@@ -119,6 +121,7 @@ RECIPES: dict[str, Recipe] = {
         compensate_weights=False,
         correct_bias=False,
         two_scale_gelu=True,
+        norm_input_bits=8,
         outlier_channels=True,
     ),
 }

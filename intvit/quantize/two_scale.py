@@ -29,6 +29,8 @@ MARGINS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The shares of the calibrated range that the largest code may stand for."""
 OUTLIER_MARGINS = (0.6, 0.7, 0.8, 0.9, 1.0)
 """The same for the scales of channels."""
+OUTLIER_SHIFTS = (1, 2, 3, 4, 5)
+"""log2 of the ratio of the scales of channels."""
 OUTLIER_COUNTS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """How many channels may be outliers."""
 
@@ -168,7 +170,7 @@ def select_outliers(samples: Array, magnitude: Array, gamma: Array, bits: int) -
     def error(scales: OutlierScales) -> float:
         return float(((_normalized(scales.rounded(rows, bits)) * gamma - wanted) ** 2).sum())
 
-    return min(_outlier_scales(np.maximum(magnitude, 1e-9), (1 << (bits - 1)) - 1, bits), key=error)
+    return min(_outlier_scales(np.maximum(magnitude, 1e-9), (1 << (bits - 1)) - 1), key=error)
 
 
 def select_output_outliers(samples: Array, low: Array, high: Array, weight: Array, bits: int) -> OutlierScales:
@@ -181,14 +183,13 @@ def select_output_outliers(samples: Array, low: Array, high: Array, weight: Arra
         weight: of the layers, side by side [C, D].
         bits: of the unsigned codes, in whose middle is the middle of each channel's range.
     """
-    middle, top = (low + high) / 2, (1 << bits) - 1
-    rows = _some(samples, SEARCH_ROWS // 4) - middle
+    rows = _some(samples, SEARCH_ROWS // 4) - (low + high) / 2
     factor = np.asarray(np.linalg.qr(weight.T, mode="r")).T
 
     def error(scales: OutlierScales) -> float:
         return float((((scales.rounded(rows, bits) - rows) @ factor) ** 2).sum())
 
-    return min(_outlier_scales(np.maximum(high - low, 1e-9), top, bits), key=error)
+    return min(_outlier_scales(np.maximum(high - low, 1e-9), (1 << bits) - 1), key=error)
 
 
 def _some(samples: Array, count: int) -> Array:
@@ -196,10 +197,10 @@ def _some(samples: Array, count: int) -> Array:
     return samples[:: max(1, len(samples) // count)].astype(np.float64)
 
 
-def _outlier_scales(width: Array, steps: int, bits: int) -> Iterator[OutlierScales]:
+def _outlier_scales(width: Array, steps: int) -> Iterator[OutlierScales]:
     """Return pairs of scales: `steps` of the smaller cover the widths [C] of all but a few channels, or a share of them."""
     falling = np.sort(width)[::-1]
-    for shift, count, margin in product(range(1, min(bits, 6)), OUTLIER_COUNTS, OUTLIER_MARGINS):
+    for shift, count, margin in product(OUTLIER_SHIFTS, OUTLIER_COUNTS, OUTLIER_MARGINS):
         scale = margin * max(falling[min(count, len(width) - 1)], falling[0] / (1 << shift)) / steps
         yield OutlierScales(float(scale), shift, width > scale * steps / margin * (1 + 1e-9))
 

@@ -12,7 +12,7 @@ from intvit.ir import infer_types
 from intvit.numerics import S8, S16, U8
 from intvit.quantize import quantize
 from intvit.quantize.lower.two_scale import TABLE_STEPS, exponential_codes
-from intvit.quantize.two_scale import TwoScale, exponentials, select_outliers, select_two_scale
+from intvit.quantize.two_scale import TwoScale, exponentials, select_outliers, select_output_outliers, select_two_scale
 from intvit.runtime.engine import Engine
 from intvit.runtime.reference import run_reference, trace_reference
 
@@ -77,6 +77,25 @@ def test_planted_outlier_channels_are_found():
     found = select_outliers(rows, np.abs(rows).max(0), gamma, 8)
     assert np.flatnonzero(found.outlier).tolist() == [3, 17]
     assert found.shift >= 4
+
+
+@pytest.mark.parametrize("bits", [6, 8])
+def test_outliers_of_an_output_get_the_larger_scale_and_all_channels_their_range(bits):
+    rng = np.random.default_rng(0)
+    rows, weight = rng.standard_normal((400, 48)), rng.standard_normal((48, 20))
+    rows[:, [5, 40]] *= 30
+    low, high = rows.min(0), rows.max(0)
+    found = select_output_outliers(rows, low, high, weight, bits)
+    assert np.flatnonzero(found.outlier).tolist() == [5, 40]
+    reach = found.scale * 2.0**found.shifts * ((1 << bits) - 1)
+    assert (reach >= 0.5 * (high - low)).all()
+    plain = (high - low).max() / ((1 << bits) - 1)
+
+    def error(got):
+        return (((got - rows) @ weight) ** 2).sum()
+
+    middle = (low + high) / 2
+    assert error(found.rounded(rows - middle, bits) + middle) < error(np.floor(rows / plain + 0.5) * plain) / 10
 
 
 def test_what_is_stored_after_softmax_and_gelu_and_before_layer_norm_has_8_bits(model):

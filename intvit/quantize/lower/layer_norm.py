@@ -20,7 +20,7 @@ def lower_layer_norm(context: Context, node: FloatNode) -> None:
     source = context.stream(node.inputs[0])
     gamma, beta = (context.graph.constants[name].astype(np.float64) for name in node.inputs[1:3])
     channels = len(gamma)
-    if context.recipe.outlier_channels:
+    if context.recipe.norm_input_bits < 16:
         source = narrow_layer_norm_input(context, node, source, gamma)
     outliers = outlier_output_encoding(context, node.output) if context.recipe.outlier_channels else None
     encoding = outliers or output_encoding(context, node.output, len(context.graph.shapes[node.output]))

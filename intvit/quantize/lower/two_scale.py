@@ -99,7 +99,7 @@ def narrow_layer_norm_input(context: Context, node: FloatNode, source: Lowered, 
 
     A value that calibration did not see as it is, such as a slice for the class token, keeps its 16 bits.
     """
-    value, bits = node.inputs[0], context.recipe.act_bits
+    value, bits = node.inputs[0], context.recipe.norm_input_bits
     if value not in context.statistics:
         return source
     seen = context.statistics[value]
