@@ -46,7 +46,9 @@ def bind_all():
         wide = level, np.zeros((1, 1, 4), np.int16), np.zeros((1, 4, width), np.int8), np.zeros((1, 4 * width), np.int8), 4
         left = np.zeros((1, height, 2, 4), operand_type(level))
         KERNELS["matmul_wide"].bind(*wide, offsets, offsets, sums[:, :, 0], left, sums, np.zeros((1, 1, width), np.int32))
-        KERNELS["linear"].bind(level, x, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127, codes, y)
+        linear = level, x, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127
+        KERNELS["linear"].bind(*linear, codes, y)
+        KERNELS["linear_general"].bind(*linear, sums[:, 0], y)
 
 
 def test_no_kernel_has_floats():
