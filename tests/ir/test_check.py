@@ -135,7 +135,7 @@ def two_scale(op, **attributes):
 REFUSED = {
     "MatMul ranks": (ops.MatMul(), BYTES, TensorType(S8, (3, 2))),
     "MatMul inner": (ops.MatMul(), BYTES, BYTES),
-    "MatMul types": (ops.MatMul(), HALVES, TensorType(S8, (1, 3, 2), 0)),
+    "MatMul types": (ops.MatMul(), SCORES, TensorType(S8, (1, 3, 2), 0)),
     "MatMul batches": (ops.MatMul(), BYTES, TensorType(S8, (1, 3, 2))),
     "Add shapes": (ops.Add(multiplier_a=1, multiplier_b=1, shift=2, **full(S8)), BYTES, TensorType(S8, (1, 2, 4), 0)),
     "Add multiplier": (ops.Add(multiplier_a=-1, multiplier_b=1, shift=2, **full(S8)), BYTES, BYTES),

@@ -36,6 +36,10 @@ def bind_all():
     flat, rows = np.zeros(4, np.int16), np.zeros((1, 4), np.int32)
     KERNELS["mean"].bind(rows.astype(np.int16), 1, 2, 0, 0, 1, rows, flat)
     KERNELS["requantize"].bind(rows, rows, 0, 2, 0, 0, 1, rows.astype(np.int8))
+    codes = rows.astype(np.uint8)
+    KERNELS["softmax_two_scale"].bind(rows, np.zeros(1, np.int32), 2, codes[0], 8, 3, rows, codes, np.zeros(1, np.int32))
+    KERNELS["two_scale_encode"].bind(rows, 8, 3, 1, 2, 0, codes.view(np.int8))
+    KERNELS["two_scale_decode"].bind(codes, 8, 3, rows.astype(np.int16))
     KERNELS["widen"].bind(np.zeros((1, 1, 4), np.int8), np.zeros((1, 1, 4), np.int16))
     for level in simd.supported_levels():
         make_probe(level)
