@@ -21,7 +21,6 @@ from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.recipe import Recipe, Spread
 from intvit.quantize.sites import Site
-from intvit.quantize.two_scale import TwoScale
 
 Array = NDArray[Any]
 RISKY_DB = 15.0
@@ -58,7 +57,6 @@ class Context:
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
         spreads: the selected spread of GELU outputs.
         coarse_shifts: the selected coarse shift of softmax outputs in two-scale codes.
-        two_scales: the codes of sites in two-scale codes.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -73,7 +71,6 @@ class Context:
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
     coarse_shifts: dict[str, int] = field(default_factory=dict)
-    two_scales: dict[str, TwoScale] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

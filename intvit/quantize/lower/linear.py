@@ -124,10 +124,7 @@ def _sample_rows(context: Context, layer: LinearLayer, scale: Array, zero_point:
         real = site_rows(site, use, samples)
         return real, encode(real, scale, zero_point, U8)
     site_scale, site_zero = context.channels[site.value]
-    if site.value in context.two_scales:
-        codes = context.two_scales[site.value].values(samples)
-    else:
-        codes = encode(samples, site_scale, site_zero, context.values[layer.input].encoding.dtype)
+    codes = encode(samples, site_scale, site_zero, context.values[layer.input].encoding.dtype)
     real, seen = site_rows(site, use, samples), site_rows(site, use, codes)
     factor = scale / site_rows(site, use, site_scale[None])[0]
     return real * factor, seen

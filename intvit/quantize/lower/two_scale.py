@@ -85,7 +85,6 @@ def encode_gelu(context: Context, node: FloatNode, value: str, reader: LinearLay
     name = context.emit(f"{node.name}.decode", TwoScaleDecode(**layout), stored)
     channels = np.ones(site.channels)
     encoding = context.site_encoding(site, S16, channels * codes.scale, channels * codes.zero_point)
-    context.two_scales[site.value] = codes
     context.set(node.output, name, replace(encoding, limit=codes.top))
 
 
