@@ -59,6 +59,10 @@ class SoftmaxTwoScale(SoftmaxExp):
         row_sum = Interval(largest, largest * inputs[0].type.shape[-1])
         return (Interval(int(table.min()), top), row_sum), (distance, Bound("row sum", row_sum, S32))
 
+    def top(self, inputs: Sequence[Operand]) -> int:
+        """Return the code of each row's maximum."""
+        return int(inputs[2].constant[0])
+
     def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         x, multiplier, table = inputs
         e = table[np.minimum(self.distance(x, multiplier), len(table) - 1)]

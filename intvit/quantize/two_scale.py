@@ -101,6 +101,8 @@ def select_coarse_shifts(
 ) -> dict[str, int]:
     """Return the coarse shift of every softmax that a product with values reads, by the smallest error of that product.
 
+    With a coarse shift of 1 the codes would be worse than uniform ones everywhere.
+
     Args:
         graph: the canonical float graph.
         model: the same, to be run.
@@ -110,12 +112,13 @@ def select_coarse_shifts(
     """
     products = _softmax_products(graph)
     session = float_session(model, sorted({name for pair in products.items() for name in pair}))
-    errors = {name: np.zeros(bits - 1) for name in products}
+    shifts = range(2, bits)
+    errors = {name: np.zeros(len(shifts)) for name in products}
     for image in pixels[:: max(1, len(pixels) // SEARCH_IMAGES)][:SEARCH_IMAGES]:
         for name, values in products.items():
             p, v = session.run([name, values], {session.get_inputs()[0].name: normalize(image[None])})
-            errors[name] += [_product_error(p, v, shift, bits) for shift in range(1, bits)]
-    return {name: int(error.argmin()) + 1 for name, error in errors.items()}
+            errors[name] += [_product_error(p, v, shift, bits) for shift in shifts]
+    return {name: shifts[int(error.argmin())] for name, error in errors.items()}
 
 
 def _softmax_products(graph: FloatGraph) -> dict[str, str]:
