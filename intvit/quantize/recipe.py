@@ -119,13 +119,12 @@ RECIPES: dict[str, Recipe] = {
         wide_rows=0,
         gelu_candidates=(_PLAIN,),
         compensate_weights=False,
-        correct_bias=False,
         two_scale_gelu=True,
         norm_input_bits=8,
         outlier_channels=True,
     ),
 }
-"""The recipes by name: the default, the same with look-up tables, and plain per-tensor minimum and maximum to compare with."""
+"""The recipes by name: the default, the same with look-up tables, plain per-tensor minimum and maximum, and TSPTQ-ViT."""
 
 
 def find_recipe(name: str) -> Recipe:

@@ -132,7 +132,7 @@ def _product_error(p: Array, v: Array, coarse_shift: int, bits: int) -> float:
     return float(((e / e.sum(-1, keepdims=True) @ v - p @ v) ** 2).sum())
 
 
-def select_two_scale(samples: Array, weight: Array, low: float, high: float, bits: int) -> TwoScale:
+def select_two_scale(samples: Array, weight: Array, low: float, high: float, bits: int, limit: int) -> TwoScale:
     """Return the codes of a linear layer's input by the smallest error of the layer's output.
 
     Args:
@@ -141,14 +141,16 @@ def select_two_scale(samples: Array, weight: Array, low: float, high: float, bit
         low: the smallest value that calibration saw; below zero a zero point is used.
         high: the largest.
         bits: of the codes.
+        limit: how large the values of codes may be, so that the layer's accumulator can't overflow.
     """
     rows = _some(samples, SEARCH_ROWS)
     wanted = rows @ weight
+    layouts = _layouts(min(low, 0.0), max(high, 1e-6), bits)
 
     def error(codes: TwoScale) -> float:
         return float(((codes.rounded(rows) @ weight - wanted) ** 2).sum())
 
-    return min(_layouts(min(low, 0.0), max(high, 1e-6), bits), key=error)
+    return min((codes for codes in layouts if codes.top <= limit), key=error)
 
 
 def _layouts(low: float, high: float, bits: int) -> Iterator[TwoScale]:

@@ -56,7 +56,7 @@ def test_two_scales_beat_one_on_a_long_tail(bits):
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((500, 40)) ** 3
     rows, weight = np.maximum(rows, -0.17), rng.standard_normal((40, 30))
-    found = select_two_scale(rows, weight, float(rows.min()), float(rows.max()), bits)
+    found = select_two_scale(rows, weight, float(rows.min()), float(rows.max()), bits, 1 << 15)
     scale = (rows.max() - rows.min()) / ((1 << bits) - 1)
     uniform = np.floor((rows - rows.min()) / scale + 0.5) * scale + rows.min()
 
@@ -68,6 +68,13 @@ def test_two_scales_beat_one_on_a_long_tail(bits):
     for other in others:
         lifted = TwoScale(bits, other.coarse_shift, other.scale, round(0.17 / other.scale))
         assert error(found.rounded(rows)) <= error(lifted.rounded(rows)) * 1.001
+
+
+def test_the_values_of_codes_stay_below_the_limit():
+    rng = np.random.default_rng(0)
+    rows, weight = np.abs(rng.standard_normal((200, 40)) ** 5), rng.standard_normal((40, 30))
+    free = select_two_scale(rows, weight, 0.0, float(rows.max()), 8, 1 << 15)
+    assert select_two_scale(rows, weight, 0.0, float(rows.max()), 8, free.top - 1).top < free.top
 
 
 def test_planted_outlier_channels_are_found():

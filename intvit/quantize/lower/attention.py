@@ -59,7 +59,7 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32).reshape(shape))
     dtype = U8
     if context.recipe.softmax == "two-scale":
-        coarse_shift = context.coarse_shifts[node.output]
+        coarse_shift = context.coarse_shifts.get(node.output, context.recipe.act_bits // 2)
         e, row_sum = emit_softmax(context, node.name, (scores.name, multiplier), shift, coarse_shift)
         dtype = S16
     elif context.recipe.softmax == "table":

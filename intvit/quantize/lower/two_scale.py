@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Op
-from intvit.numerics import S8, S16, U8, Dyadic, common_shift
+from intvit.numerics import S8, S16, S32, U8, Dyadic, common_shift
 from intvit.ops import Requantize, SoftmaxTwoScale, TwoScaleDecode, TwoScaleEncode
 from intvit.ops.gelu import VALUE_BITS
 from intvit.ops.two_scale import encode, top_value
-from intvit.quantize.choose import wide_limit
+from intvit.quantize.choose import ACCUMULATOR_SHARE, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.linear_layers import LinearLayer
@@ -74,9 +74,8 @@ def encode_gelu(context: Context, node: FloatNode, value: str, reader: LinearLay
         reader: the layer.
     """
     site, seen = context.sites[node.output], context.statistics[node.output]
-    codes = select_two_scale(
-        seen.samples, reader.weight, float(seen.low.min()), float(seen.high.max()), context.recipe.act_bits
-    )
+    low, high, bits = float(seen.low.min()), float(seen.high.max()), context.recipe.act_bits
+    codes = select_two_scale(seen.samples, reader.weight, low, high, bits, _accumulator_limit(reader))
     context.note_error(site, _relative_error(codes, seen.samples))
     layout = {"bits": codes.bits, "coarse_shift": codes.coarse_shift}
     dyadic = Dyadic.nearest(Fraction(1, 1 << VALUE_BITS) / Fraction(codes.scale))
@@ -86,6 +85,13 @@ def encode_gelu(context: Context, node: FloatNode, value: str, reader: LinearLay
     channels = np.ones(site.channels)
     encoding = context.site_encoding(site, S16, channels * codes.scale, channels * codes.zero_point)
     context.set(node.output, name, replace(encoding, limit=codes.top))
+
+
+def _accumulator_limit(reader: LinearLayer) -> int:
+    """Return how large 16-bit inputs of a layer may be, whatever the scales of its weights."""
+    size = np.abs(reader.weight)
+    heaviest = float((size.sum(0) / np.maximum(size.max(0), 1e-30)).max()) * S8.high
+    return int(S32.high * ACCUMULATOR_SHARE / heaviest)
 
 
 def _relative_error(codes: TwoScale, samples: Array) -> float:
