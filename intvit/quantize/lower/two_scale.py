@@ -91,7 +91,7 @@ def _accumulator_limit(reader: LinearLayer) -> int:
     """Return how large 16-bit inputs of a layer may be, whatever the scales of its weights."""
     size = np.abs(reader.weight)
     heaviest = float((size.sum(0) / np.maximum(size.max(0), 1e-30)).max()) * S8.high
-    return int(S32.high * ACCUMULATOR_SHARE / heaviest)
+    return int(S32.high * ACCUMULATOR_SHARE / max(heaviest, 1.0))
 
 
 def _relative_error(codes: TwoScale, samples: Array) -> float:
