@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("float_model", metavar="FLOAT.onnx", help="the float model")
     parser.add_argument("--calib", metavar="DIR", required=True, help="a folder of images like those the model will see")
     parser.add_argument("--calib-images", metavar="N", type=positive, default=128, help="how many of them to use (128)")
-    parser.add_argument("--recipe", metavar="NAME", default="default", help="default, tables, minmax or tsptq-vit")
+    parser.add_argument("--recipe", metavar="NAME", default="default", help="default, tables or minmax")
     parser.add_argument("--weight-bits", metavar="B", type=positive, default=8, help="bits of a weight (8)")
     parser.add_argument("--act-bits", metavar="B", type=positive, default=8, help="bits of an activation (8)")
     parser.add_argument(
