@@ -30,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("float_model", metavar="FLOAT.onnx", help="the float model")
     parser.add_argument("--calib", metavar="DIR", required=True, help="a folder of images like those the model will see")
     parser.add_argument("--calib-images", metavar="N", type=positive, default=128, help="how many of them to use (128)")
-    parser.add_argument("--recipe", metavar="NAME", default="default", help="default, tables or minmax")
-    parser.add_argument("--weight-bits", metavar="B", type=positive, default=8, help="bits of a weight (8)")
-    parser.add_argument("--act-bits", metavar="B", type=positive, default=8, help="bits of an activation (8)")
+    parser.add_argument("--recipe", metavar="NAME", default="default", help="how to convert: see docs/recipe.md (default)")
+    parser.add_argument("--weight-bits", metavar="B", type=positive, help="bits of a weight, 2 to 8 (the recipe's)")
+    parser.add_argument(
+        "--act-bits", metavar="B", type=positive, help="bits of what matrix products read, 4 to 8 (the recipe's)"
+    )
     parser.add_argument(
         "--preprocess", metavar="HOW", help="imagenet, inception, or the JSON file of Hugging Face or timm (imagenet)"
     )
@@ -51,7 +53,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     warnings: list[str] = []
     with StageProgress(console) as progress:
         pixels = _calibration(options, preprocess, progress)
-        model = _convert(canonical, pixels, options.recipe, preprocess, labels, progress, warnings)
+        model = _convert(canonical, pixels, options, preprocess, labels, progress, warnings)
         model.save(options.output)
         nodes = _compare(model, canonical, pixels, progress)
     for text in warnings:
@@ -75,13 +77,10 @@ def _check_options(options: argparse.Namespace) -> None:
     from intvit.extras import require_extra
     from intvit.files import check_writable
 
-    for name, bits in (("--weight-bits", options.weight_bits), ("--act-bits", options.act_bits)):
-        if bits != 8:
-            raise UsageError("other widths than 8 bits are not there yet", where=name, expected="8", found=str(bits))
     require_extra("quantize")
     from intvit.quantize.recipe import find_recipe
 
-    find_recipe(options.recipe)
+    find_recipe(options.recipe, options.weight_bits, options.act_bits)
     output, source = Path(options.output), Path(options.float_model)
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError("the output would replace the float model", where="-o", hint="choose another name")
@@ -121,7 +120,7 @@ def _calibration(options: argparse.Namespace, preprocess: Preprocess, progress: 
 def _convert(
     canonical: CanonicalModel,
     pixels: list[Any],
-    recipe: str,
+    options: argparse.Namespace,
     preprocess: Preprocess,
     labels: list[str],
     progress: StageProgress,
@@ -132,7 +131,9 @@ def _convert(
     return quantize(
         canonical,
         pixels,
-        recipe=recipe,
+        recipe=options.recipe,
+        weight_bits=options.weight_bits,
+        act_bits=options.act_bits,
         preprocess=preprocess,
         labels=labels,
         progress=progress,

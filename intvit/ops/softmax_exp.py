@@ -17,7 +17,7 @@ from intvit.ops.add import broadcast_type
 from intvit.ops.output import check_shift, rescale_bound
 
 TOP = 255
-"""The exponential of each row's maximum, so every row sum is at least this."""
+"""The usual exponential of a row's maximum, and the largest there can be."""
 
 DISTANCE_BODY = (
     "last = Constant <value_ints = [-1]> ()\n"
@@ -36,7 +36,7 @@ SUM_BODY = (
 
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxExp(Op):
-    """Base of `e ~ 255 exp(scale (x - rowmax))`, not yet divided by the row sum.
+    """Base of `e ~ top exp(scale (x - rowmax))`, not yet divided by the row sum, which is at least `top`.
 
     Inputs: `x` s32 `[..., C]` (raw scores); `multiplier` s32, non-negative, broadcasting to x with last axis 1 (so a head may
     have its own scale). Outputs: `e` u8, x's shape; `row_sum` s32 `[..., 1]`.
@@ -68,8 +68,13 @@ class SoftmaxExp(Op):
         spread = Interval(0, x.interval.high - x.interval.low)
         factor = Interval(bottom, int(multiplier.constant.max()))
         _, claim = rescale_bound("distance", spread * factor, self.shift)
-        row_sum = Interval(TOP, TOP * x.type.shape[-1])
+        top = self.top(inputs)
+        row_sum = Interval(top, TOP * x.type.shape[-1])
         return (U8.interval, row_sum), (claim, Bound("row sum", row_sum, S32))
+
+    def top(self, inputs: Sequence[Operand]) -> int:
+        """Return the exponential of each row's maximum, 1 to 255."""
+        raise NotImplementedError
 
     def distance(self, x: NDArray[Any], multiplier: NDArray[Any]) -> NDArray[np.int64]:
         """Return `rescale(rowmax - x, multiplier, shift)`, never negative."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,12 +30,18 @@ CUBIC = (TOP << VALUE_BITS, -22568, 7525, -1277)
 """2^-f to within 0.02 %, exact at 0 and at 1."""
 
 
+def scaled_cubic(top: int) -> tuple[int, ...]:
+    """Return the coefficients of `CUBIC` for a row maximum of `top`."""
+    first, *others = (round(Fraction(c * top, TOP)) for c in CUBIC)
+    return first, *others
+
+
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxPolynomial(SoftmaxExp):
-    """`e = round(p(f) / 2^(7+n))` where `2^15 (n + f) = rescale(rowmax - x, multiplier, shift)` and `p(f) ~ 255 2^7 2^-f`.
+    """`e = round(p(f) / 2^(7+n))` where `2^15 (n + f) = rescale(rowmax - x, multiplier, shift)` and `p(f) ~ top 2^7 2^-f`.
 
     `coefficients` are those of p, constant term first, evaluated by Horner with a floor after each product:
-    `h = ((h f) >> 15) + c`. The constant term is 255 * 2^7, so the row's maximum gives 255.
+    `h = ((h f) >> 15) + c`. The constant term is top * 2^7, so the row's maximum gives top, 255 or less.
     """
 
     body: ClassVar[str] = (
@@ -63,8 +70,15 @@ class SoftmaxPolynomial(SoftmaxExp):
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         small = all(abs(c) < 1 << 24 for c in self.coefficients)
         require(len(self.coefficients) == 4 and small, f"coefficients must be four below 2^24, got {self.coefficients}")
-        require(self.coefficients[0] == TOP << VALUE_BITS, f"the constant coefficient must be {TOP << VALUE_BITS}")
+        whole = self.coefficients[0] % (1 << VALUE_BITS) == 0
+        require(
+            whole and 0 < self.coefficients[0] <= TOP << VALUE_BITS,
+            f"the constant coefficient must be a multiple of {1 << VALUE_BITS} up to {TOP << VALUE_BITS}",
+        )
         return super().infer(inputs)
+
+    def top(self, inputs: Sequence[Operand]) -> int:
+        return self.coefficients[0] >> VALUE_BITS
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         outputs, claims = super().bounds(inputs)

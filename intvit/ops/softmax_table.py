@@ -13,14 +13,14 @@ from intvit.ir.op import Bound, Operand, require
 from intvit.ir.tensor_type import TensorType
 from intvit.numerics import U8, Interval
 from intvit.ops import body
-from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, TOP, SoftmaxExp, with_row_sum
+from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, SoftmaxExp, with_row_sum
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxTable(SoftmaxExp):
     """`e = table[min(rescale(rowmax - x, multiplier, shift), len(table) - 1)]`.
 
-    Third input: `table` u8 `[L]`, L from 2 to 65536, 255 first, never rising.
+    Third input: `table` u8 `[L]`, L from 2 to 65536, the row maximum's exponential first, never rising.
     """
 
     input_names: ClassVar[tuple[str, ...]] = ("x", "multiplier", "table")
@@ -45,8 +45,11 @@ class SoftmaxTable(SoftmaxExp):
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         table = inputs[2].constant
         falling = bool((table[1:] <= table[:-1]).all())
-        require(int(table[0]) == TOP and falling, f"table must start at {TOP} and never rise")
+        require(int(table[0]) > 0 and falling, "table must start with a positive number and never rise")
         return super().bounds(inputs)
+
+    def top(self, inputs: Sequence[Operand]) -> int:
+        return int(inputs[2].constant[0])
 
     def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         x, multiplier, table = inputs

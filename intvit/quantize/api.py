@@ -22,6 +22,7 @@ from intvit.io.model import test_pattern
 from intvit.ir import Graph, certify
 from intvit.quantize.calibrate import calibrate
 from intvit.quantize.float_graph import FloatGraph
+from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import linear_layers
 from intvit.quantize.lower import lower
 from intvit.quantize.lower.context import Context
@@ -40,6 +41,8 @@ def quantize(
     calibration: Iterable[Array],
     *,
     recipe: str | Recipe = "default",
+    weight_bits: int | None = None,
+    act_bits: int | None = None,
     preprocess: Preprocess | None = None,
     labels: Sequence[str] = (),
     progress: Progress | None = None,
@@ -51,6 +54,7 @@ def quantize(
         source: an ONNX file, or one that has been imported already.
         calibration: uint8 [H, W, 3] RGB images at the model's size, 32 to 256 of them.
         recipe: a recipe or its name.
+        weight_bits, act_bits: other bits than those of the recipe of that name; see `Recipe`.
         preprocess: how images become pixels; its mean and std are folded into the first layer. ImageNet's by default.
         labels: class names to store in the model.
         progress: called with (stage, done, in all).
@@ -62,9 +66,9 @@ def quantize(
     Raises:
         InputFileError: the source is not a usable ONNX file, or a calibration image has the wrong form.
         UnsupportedModelError: a node can't be lowered.
-        UsageError: there is no such recipe.
+        UsageError: there is no such recipe, or it can't have these bits.
     """
-    recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
+    recipe = find_recipe(recipe, weight_bits, act_bits) if isinstance(recipe, str) else recipe
     model = source if isinstance(source, CanonicalModel) else import_onnx(source)
     _require_coverage(model)
     graph = FloatGraph(model)
@@ -77,7 +81,11 @@ def quantize(
     statistics = calibrate(
         model, sites, pixels, normalize, (lambda done, total: progress("calibrate", done, total)) if progress else None
     )
-    context = Context(graph, layers, sites, statistics, recipe)
+    layer_rows = LayerRows(
+        model, list(layers.values()), pixels, normalize,
+        (lambda done, total: progress("sample", done, total)) if progress else None,
+    )  # fmt: skip
+    context = Context(graph, layers, sites, statistics, recipe, layer_rows)
     context.spreads = select_spreads(
         context, model, pixels, normalize, (lambda done, total: progress("select", done, total)) if progress else None
     )

@@ -1,4 +1,4 @@
-"""Choosing the 8-bit codes of a site from its statistics and the recipe."""
+"""Choosing the codes of a site from its statistics and the recipe."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S8, S16, S32, U8, IntType
+from intvit.numerics import S16, S32, Interval
 from intvit.quantize.calibrate import Statistics
-from intvit.quantize.ranges import HEADROOM, asymmetric, decode, encode, from_common_low, spread_scales, tied_magnitudes
-from intvit.quantize.recipe import Recipe, Spread
+from intvit.quantize.clip import best_shares
+from intvit.quantize.linear_layers import LinearLayer
+from intvit.quantize.ranges import (
+    HEADROOM,
+    asymmetric,
+    decode,
+    encode,
+    from_common_low,
+    signed_codes,
+    spread_scales,
+    tied_magnitudes,
+    unsigned_codes,
+)
+from intvit.quantize.recipe import Spread
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
 from intvit.quantize.weights import round_weights
@@ -20,6 +32,8 @@ if TYPE_CHECKING:
     from intvit.quantize.lower.context import Context
 
 Array = NDArray[Any]
+JUDGED_ROWS = 1024
+"""How many rows candidates are judged by."""
 ACCUMULATOR_SHARE = 0.25
 """The share of a 32-bit accumulator that 16-bit inputs may fill; the rest is for the bias and for rounding of the weights."""
 
@@ -33,26 +47,69 @@ class Choice:
     error: float
 
 
-def choose_linear_input(recipe: Recipe, site: Site, statistics: Statistics, gelu: Spread | None, per_channel: bool) -> Choice:
-    """Return the u8 codes of a site that linear layers read.
+def choose_linear_input(context: Context, site: Site, statistics: Statistics, gelu: Spread | None, per_channel: bool) -> Choice:
+    """Return the unsigned codes of a site that linear layers read.
 
     Args:
-        recipe: the choices to follow.
+        context: the lowering's state.
         site: the site.
         statistics: what calibration saw of it.
         gelu: for the output of GELU, which has one zero point for all channels, the selected spread.
         per_channel: whether channels may differ at all.
     """
-    low, high = statistics.low, statistics.high
+    codes, recipe = unsigned_codes(context.act_bits(site)), context.recipe
     if gelu is not None:
-        scale, zero_point = from_common_low(low, high, gelu)
-    else:
-        few = len(statistics.samples) < 4 * site.channels
-        spread = recipe.few_rows if few else recipe.norm
-        if not per_channel or len(np.unique(site.ties)) < site.channels:
-            spread = Spread(0.0, spread.margin)
-        scale, zero_point = asymmetric(low, high, spread)
-    return _measured(statistics, scale, zero_point, U8)
+        return _measured(statistics, *from_common_low(statistics.low, statistics.high, gelu, codes), codes)
+    few = len(statistics.samples) < 4 * site.channels
+    candidates = (recipe.few_rows,) if few else (recipe.norm, *recipe.norm_candidates)
+    if not per_channel or len(np.unique(site.ties)) < site.channels:
+        candidates = (Spread(0.0, candidates[0].margin),)
+    encode_with = _clipped if recipe.clip_ranges else _covering
+    encodings = [encode_with(statistics, spread, codes) for spread in candidates]
+    best = encodings[0]
+    if len(encodings) > 1:
+        best = min(encodings, key=lambda encoding: output_error(context, site, encoding, codes))
+    return _measured(statistics, *best, codes)
+
+
+def _covering(statistics: Statistics, spread: Spread, codes: Interval) -> tuple[Array, Array]:
+    """Return scales and zero points that cover the calibrated ranges, with a margin."""
+    return asymmetric(statistics.low, statistics.high, spread, codes)
+
+
+def _clipped(statistics: Statistics, spread: Spread, codes: Interval) -> tuple[Array, Array]:
+    """Return scales and zero points that cut the ranges off where this lowers the squared error on the samples."""
+    spread = Spread(spread.strength, 1.0)
+    low, high = statistics.low, statistics.high
+    groups = np.arange(len(low)) if spread.strength else np.zeros(len(low), np.int64)
+
+    def error(share: float) -> Array:
+        return _squared_error(statistics, *asymmetric(low * share, high * share, spread, codes), codes)
+
+    shares = best_shares(error, groups)
+    return asymmetric(low * shares, high * shares, spread, codes)
+
+
+def output_error(context: Context, site: Site, encoding: tuple[Array, Array], codes: Interval) -> float:
+    """Return the squared error that quantizing a site and the weights behind it gives the outputs of its linear layers."""
+    scale, zero_point = encoding
+    total = 0.0
+    for use in site.uses:
+        if use.node is not None and use.kind == UseKind.LINEAR:
+            layer = context.layers[use.node.name]
+            arriving = site.arriving(use)
+            channels = arriving.reshape(-1, arriving.shape[-1])[0]
+            rows = context.layer_rows.of(layer)[0][:JUDGED_ROWS]
+            total += layer_error(layer, context.weight_bits(layer), rows, codes, scale[channels], zero_point[channels])
+    return total
+
+
+def layer_error(layer: LinearLayer, bits: int, x: Array, codes: Interval, scale: Array, zero_point: Array) -> float:
+    """Return the squared error of a layer's outputs without their means, which the bias takes."""
+    units = encode(x, scale, zero_point, codes) - zero_point
+    weights, steps = round_weights(layer.weight * scale[:, None], bits, (units**2).sum(0))
+    error = (units @ weights) * steps - x @ layer.weight
+    return float(((error - error.mean(0)) ** 2).sum())
 
 
 def wide_limit(context: Context, site: Site) -> int | None:
@@ -66,7 +123,7 @@ def wide_limit(context: Context, site: Site) -> int | None:
     layers = [context.layers[use.node.name] for use in site.uses if use.node is not None]
     if len(np.unique(site.ties)) < site.channels or any(layer.kernel for layer in layers):
         return None
-    heaviest = max(float(np.abs(round_weights(layer.weight)[0]).sum(0).max()) for layer in layers)
+    heaviest = max(float(np.abs(round_weights(layer.weight, context.weight_bits(layer))[0]).sum(0).max()) for layer in layers)
     return min(S16.high, int(S32.high * ACCUMULATOR_SHARE / max(heaviest, 1.0)))
 
 
@@ -77,7 +134,7 @@ def wide_codes(site: Site, statistics: Statistics, limit: int) -> tuple[Array, A
 
 
 def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:
-    """Return the s8 codes of a site that products of activations read.
+    """Return the signed codes of a site that products of activations read.
 
     Channels that are added up share a scale. A zero point is used where it is free: in q k^T one of k adds the same to a whole
     row, which softmax ignores; in softmax(..) v one of v adds a constant, because a row of softmax sums to one, and the
@@ -92,8 +149,14 @@ def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) 
     scale = magnitude * recipe.query_key
     if alone.any():
         scale[alone] = spread_scales(magnitude[alone], recipe.value)
-    scale = scale / S8.high
-    return _measured(statistics, scale, np.floor(0.5 - centre / scale) * free, S8)
+    codes = signed_codes(recipe.act_bits)
+    scale = scale / codes.high
+
+    def encoding(share: float | Array) -> tuple[Array, Array]:
+        return scale * share, np.floor(0.5 - centre / (scale * share)) * free
+
+    share = best_shares(lambda s: _squared_error(statistics, *encoding(s), codes), groups) if recipe.clip_ranges else 1.0
+    return _measured(statistics, *encoding(share), codes)
 
 
 def free_zero_points(context: Context, site: Site) -> Array:
@@ -115,13 +178,14 @@ def _absorbs_zero_point(context: Context, use: Use) -> bool:
     return product not in context.sites
 
 
-def _measured(statistics: Statistics, scale: Array, zero_point: Array, dtype: IntType) -> Choice:
+def _measured(statistics: Statistics, scale: Array, zero_point: Array, codes: Interval) -> Choice:
+    signal = float((statistics.samples.astype(np.float64) ** 2).sum())
+    error = float(_squared_error(statistics, scale, zero_point, codes).sum())
+    return Choice(scale, zero_point, error / (signal + 1e-30))
+
+
+def _squared_error(statistics: Statistics, scale: Array, zero_point: Array, codes: Interval) -> Array:
+    """Return the squared error of each channel on the samples."""
     samples = statistics.samples.astype(np.float64)
-    error = decode(encode(samples, scale, zero_point, dtype), scale, zero_point) - samples
-    return Choice(scale, zero_point, float((error**2).sum()) / (float((samples**2).sum()) + 1e-30))
-
-
-def site_rows(site: Site, use: Use, rows: Array) -> Array:
-    """Return rows of a site, [rows, channels], as they arrive at a linear layer, [rows, K]."""
-    arriving = site.arriving(use)
-    return rows[:, arriving.reshape(-1, arriving.shape[-1])[0]]
+    errors: Array = ((decode(encode(samples, scale, zero_point, codes), scale, zero_point) - samples) ** 2).sum(0)
+    return errors

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import IntType
+from intvit.numerics import Interval, IntType
 
 Array = NDArray[Any]
 
@@ -23,23 +23,23 @@ class Encoding:
         dtype: the code's type.
         scale: float64, positive, of the tensor's rank (batch size 1), 1 along every axis on which it does not vary.
         zero_point: float64 of the same kind of shape; whole numbers, but for the pixels.
-        limit: the largest magnitude of a code where it is less than the type allows, so that an accumulator can't overflow.
+        span: the codes in use where they are fewer than the type's: for fewer bits, or so that an accumulator can't overflow.
     """
 
     dtype: IntType
     scale: Array
     zero_point: Array
-    limit: int | None = None
+    span: Interval | None = None
 
     @property
     def low(self) -> int:
         """The smallest code."""
-        return self.dtype.low if self.limit is None else -self.limit
+        return (self.span or self.dtype.interval).low
 
     @property
     def high(self) -> int:
         """The largest code."""
-        return self.dtype.high if self.limit is None else self.limit
+        return (self.span or self.dtype.interval).high
 
     @property
     def per_tensor(self) -> bool:
@@ -48,7 +48,7 @@ class Encoding:
 
     def scaled(self, factor: float) -> Encoding:
         """Return the encoding of `factor` (positive) times the values: the codes stay."""
-        return Encoding(self.dtype, self.scale * factor, self.zero_point)
+        return replace(self, scale=self.scale * factor)
 
     def codes(self, real: Array) -> Array:
         """Return real values as codes, rounded half up and saturated (float64 holding whole numbers)."""

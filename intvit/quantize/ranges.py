@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import U8, IntType
+from intvit.numerics import Interval, IntType
 from intvit.quantize.recipe import Spread
 
 Array = NDArray[Any]
 HEADROOM = 1.5
 """How much wider than the calibrated range a 16-bit stream is made."""
+
+
+def unsigned_codes(bits: int) -> Interval:
+    """Return all codes of unsigned activations."""
+    return Interval(0, (1 << bits) - 1)
+
+
+def signed_codes(bits: int) -> Interval:
+    """Return all codes of signed activations."""
+    return Interval(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
 def stream_scale(low: Array, high: Array, dtype: IntType) -> float:
@@ -21,38 +31,40 @@ def stream_scale(low: Array, high: Array, dtype: IntType) -> float:
     return top * HEADROOM / dtype.high
 
 
-def asymmetric(low: Array, high: Array, spread: Spread) -> tuple[Array, Array]:
-    """Return u8 scales and whole zero points that put the middle of every channel's range at the middle of the codes.
+def asymmetric(low: Array, high: Array, spread: Spread, codes: Interval) -> tuple[Array, Array]:
+    """Return scales and whole zero points that put the middle of every channel's range at the middle of the codes.
 
     Args:
         low: smallest value of each channel [C].
         high: largest value of each channel [C].
         spread: how the scales follow the ranges.
+        codes: from 0 to an odd number.
 
     Returns:
         Scales and zero points, float64 [C].
     """
     if spread.strength == 0:
         low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-    scale = spread_scales(high - low, spread) / U8.high
-    middle = (U8.high + 1) // 2
+    scale = spread_scales(high - low, spread) / codes.high
+    middle = (codes.high + 1) // 2
     return scale, np.floor(middle - (low + high) / 2 / scale + 0.5)
 
 
-def from_common_low(low: Array, high: Array, spread: Spread) -> tuple[Array, Array]:
-    """Return u8 scales and the one zero point for channels that share a lowest value, as GELU's outputs do.
+def from_common_low(low: Array, high: Array, spread: Spread, codes: Interval) -> tuple[Array, Array]:
+    """Return scales and the one zero point for channels that share a lowest value, as GELU's outputs do.
 
     Args:
         low: smallest value of each channel [C]; the smallest of all counts.
         high: largest value of each channel [C].
         spread: how the scales follow the ranges.
+        codes: from 0 on.
 
     Returns:
         Scales and zero points (all equal), float64 [C].
     """
     bottom = min(float(low.min()), 0.0)
-    scale = spread_scales(np.maximum(high, 0.0) - bottom, spread) / U8.high
-    zero_point = min(float(np.floor(-bottom / scale.min() + 0.5)), float(U8.high // 2))
+    scale = spread_scales(np.maximum(high, 0.0) - bottom, spread) / codes.high
+    zero_point = min(float(np.floor(-bottom / scale.min() + 0.5)), float(codes.high // 2))
     return scale, np.full_like(scale, zero_point)
 
 
@@ -71,9 +83,9 @@ def tied_magnitudes(magnitude: Array, groups: Array) -> Array:
     return np.maximum(top, 1e-9)[groups]
 
 
-def encode(real: Array, scale: Array, zero_point: Array, dtype: IntType) -> Array:
+def encode(real: Array, scale: Array, zero_point: Array, codes: Interval) -> Array:
     """Return codes (float64 holding whole numbers) of real values."""
-    return np.clip(np.floor(real / scale + zero_point + 0.5), dtype.low, dtype.high)
+    return np.clip(np.floor(real / scale + zero_point + 0.5), codes.low, codes.high)
 
 
 def decode(codes: Array, scale: Array, zero_point: Array) -> Array:

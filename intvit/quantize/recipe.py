@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from intvit.errors import UsageError
@@ -21,6 +21,8 @@ class Spread:
     margin: float
 
 
+SEARCHED_BITS = 6
+"""The most bits at which scales are searched for instead of covering the calibrated ranges."""
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
 
@@ -35,6 +37,8 @@ class Recipe:
             arXiv 2305.12901).
         gelu: `polynomial` or `table`.
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
+        norm_candidates: other spreads of LayerNorm outputs; each site takes the one with the least error of the layers
+            behind it, whose weights suffer from strong ones.
         few_rows: spread of sites of which calibration saw fewer than four rows for each channel, such as the class token
             before the head: their per-channel ranges are uncertain.
         query_key: margin of queries and keys, which have one scale a head.
@@ -46,6 +50,10 @@ class Recipe:
         selection_images: how many images of each half judge the candidates.
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
         correct_bias: move the mean output error of a linear layer into its bias.
+        weight_bits: 2 to 8 bits of a weight; the patch embedding and the layers that make the outputs keep 8.
+        act_bits: 4 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
+            and the inputs of layers that make the outputs 8.
+        clip_ranges: cut ranges off where this lowers the squared error on the samples, instead of adding margins.
         two_scale_gelu: store what comes after GELU in two-scale codes, too.
         norm_input_bits: 4 to 8 bits of what goes into LayerNorm, a few wide channels on a larger scale (O-2SF of TSPTQ-ViT); 16
             leaves the residual stream as it is.
@@ -56,6 +64,7 @@ class Recipe:
     softmax: str = "polynomial"
     gelu: str = "polynomial"
     norm: Spread = Spread(1.0, 1.1)
+    norm_candidates: tuple[Spread, ...] = ()
     few_rows: Spread = Spread(0.5, 1.25)
     query_key: float = 1.1
     value: Spread = Spread(1.0, 1.1)
@@ -72,10 +81,17 @@ class Recipe:
     selection_images: int = 20
     compensate_weights: bool = True
     correct_bias: bool = True
+    weight_bits: int = 8
+    act_bits: int = 8
+    clip_ranges: bool = False
     two_scale_gelu: bool = False
     norm_input_bits: int = 16
     outlier_channels: bool = False
-    act_bits: int = 8
+
+    @property
+    def softmax_top(self) -> int:
+        """The code of each row's largest exponential."""
+        return (1 << self.act_bits) - 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON-ready values, numbers with a fraction as text."""
@@ -122,17 +138,41 @@ RECIPES: dict[str, Recipe] = {
         two_scale_gelu=True,
         norm_input_bits=8,
         outlier_channels=True,
+        clip_ranges=True,
     ),
 }
 """The recipes by name: the default, the same with look-up tables, plain per-tensor minimum and maximum, and TSPTQ-ViT."""
 
 
-def find_recipe(name: str) -> Recipe:
-    """Return a recipe by name.
+WEIGHT_BITS, ACT_BITS = range(2, 9), range(4, 9)
+"""The bits that a recipe can be asked for."""
+FEW_CODES_SPREADS = tuple(Spread(strength, margin) for strength in (0.0, 0.25, 0.5) for margin in (0.4, 0.55, 0.7, 0.85, 1.0))
+"""The spreads of GELU outputs that are tried where activations have few codes: they may have to cut more off."""
+FEW_WEIGHT_CODES_SPREADS = tuple(Spread(strength, 1.1) for strength in (0.0, 0.25, 0.5, 0.75))
+"""The other spreads of LayerNorm outputs that are tried where weights have few codes, which strong spreads would cost."""
+
+
+def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None = None) -> Recipe:
+    """Return a recipe by name, at other bits if they are given.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: there is none of that name, or it can't have these bits.
     """
     if name not in RECIPES:
         raise UsageError("no such recipe", expected=", ".join(RECIPES), found=name, hint="choose one with --recipe")
-    return RECIPES[name]
+    recipe = RECIPES[name]
+    for option, bits, known in (("--weight-bits", weight_bits, WEIGHT_BITS), ("--act-bits", act_bits, ACT_BITS)):
+        if bits is not None and bits not in known:
+            raise UsageError("no recipe has so many bits", where=option, expected=f"{known[0]} to {known[-1]}", found=str(bits))
+    recipe = replace(recipe, weight_bits=weight_bits or recipe.weight_bits, act_bits=act_bits or recipe.act_bits)
+    return _adapted(recipe)
+
+
+def _adapted(recipe: Recipe) -> Recipe:
+    """Return a recipe that searches for scales with few codes where it judges candidates at all."""
+    searches = len(recipe.gelu_candidates) > 1
+    if searches and recipe.weight_bits <= SEARCHED_BITS:
+        recipe = replace(recipe, norm_candidates=FEW_WEIGHT_CODES_SPREADS)
+    if searches and recipe.act_bits <= SEARCHED_BITS:
+        recipe = replace(recipe, clip_ranges=True, gelu_candidates=FEW_CODES_SPREADS)
+    return recipe

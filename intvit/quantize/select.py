@@ -15,12 +15,12 @@ import onnx
 from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
-from intvit.numerics import U8
+from intvit.numerics import Interval
 from intvit.quantize.calibrate import BATCH, Progress, float_session, open_session
 from intvit.quantize.choose import wide_limit
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
-from intvit.quantize.ranges import decode, encode, from_common_low
+from intvit.quantize.ranges import decode, encode, from_common_low, unsigned_codes
 from intvit.quantize.recipe import DEFAULT_SPREAD, Spread
 from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import round_weights
@@ -63,6 +63,7 @@ def select_spreads(
 def _logit_errors(context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], halves: list[Array]) -> Array:
     """Return the squared error of the outputs for every candidate; each half is judged with the other half's ranges."""
     site, layer = place
+    codes, bits = unsigned_codes(context.act_bits(context.sites[site])), context.weight_bits(layer)
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
     rest, crossing = _rest_after(model, layer.output)
     head = float_session(model, [site, *crossing])
@@ -72,7 +73,8 @@ def _logit_errors(context: Context, model: CanonicalModel, place: tuple[str, Lin
         rows = seen[site].reshape(-1, len(layer.weight)).astype(np.float64)
         feed = {name: judged[name] for name in crossing}
         for i, spread in enumerate(candidates):
-            noise = _layer_error(layer, judged[site].astype(np.float64), *from_common_low(rows.min(0), rows.max(0), spread))
+            scales = from_common_low(rows.min(0), rows.max(0), spread, codes)
+            noise = _layer_error(layer, bits, judged[site].astype(np.float64), codes, *scales)
             noisy = _run(rest, feed | {layer.output: judged[layer.output] + noise}, outputs)
             errors[i] += sum(float(((noisy[o] - judged[o]) ** 2).sum()) for o in outputs)
     return errors
@@ -95,11 +97,11 @@ def _readers(context: Context) -> dict[str, LinearLayer]:
     return found
 
 
-def _layer_error(layer: LinearLayer, x: Array, scale: Array, zero_point: Array) -> Array:
+def _layer_error(layer: LinearLayer, bits: int, x: Array, codes: Interval, scale: Array, zero_point: Array) -> Array:
     """Return what quantizing a layer's input and weights adds to its output, without the mean, which the bias takes."""
-    codes, steps = round_weights(layer.weight * scale[:, None])
-    seen = decode(encode(x, scale, zero_point, U8), scale, zero_point) / scale
-    error = (seen @ codes) * steps - x @ layer.weight
+    weights, steps = round_weights(layer.weight * scale[:, None], bits)
+    seen = decode(encode(x, scale, zero_point, codes), scale, zero_point) / scale
+    error = (seen @ weights) * steps - x @ layer.weight
     centred: Array = error - error.mean(tuple(range(error.ndim - 1)))
     return centred.astype(np.float32)
 

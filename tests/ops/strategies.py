@@ -11,11 +11,12 @@ from intvit import ops
 from intvit.ir import certify, check
 from intvit.numerics import S8, S16, S32, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
-from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
+from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC, scaled_cubic
 
 SIZE = st.integers(1, 5)
 BATCH = st.integers(1, 3)
 SHIFT = st.integers(2, 62)
+COEFFICIENTS = st.sampled_from([CUBIC, QUADRATIC, CHORD]) | st.integers(1, 255).map(scaled_cubic)
 SEED = st.integers(0, 1 << 30)
 
 
@@ -101,7 +102,7 @@ def softmax_inputs(draw):
 
 @st.composite
 def softmax_polynomial(draw):
-    op = ops.SoftmaxPolynomial(shift=draw(SHIFT), coefficients=draw(st.sampled_from([CUBIC, QUADRATIC, CHORD])))
+    op = ops.SoftmaxPolynomial(shift=draw(SHIFT), coefficients=draw(COEFFICIENTS))
     return legal(case("random", op, *softmax_inputs(draw)))
 
 
@@ -109,7 +110,7 @@ def softmax_polynomial(draw):
 def softmax_table(draw):
     activations, constants, batch = softmax_inputs(draw)
     rest = draw(st.lists(st.integers(0, 255), min_size=1, max_size=40))
-    table = np.array([255, *sorted(rest, reverse=True)], np.uint8)
+    table = np.array([max(1, *rest), *sorted(rest, reverse=True)], np.uint8)
     return legal(case("random", ops.SoftmaxTable(shift=draw(SHIFT)), activations, constants | {"table": table}, batch))
 
 

@@ -5,32 +5,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from intvit.numerics import U8
-from intvit.quantize.ranges import asymmetric, encode, from_common_low, spread_scales
+from intvit.quantize.ranges import asymmetric, encode, from_common_low, signed_codes, spread_scales, unsigned_codes
 from intvit.quantize.recipe import Spread
 
 VALUES = arrays(np.float64, 7, elements=st.floats(-1e3, 1e3, allow_subnormal=False))
 SPREADS = st.builds(Spread, st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.sampled_from([1.0, 1.1, 1.5]))
+CODES = st.sampled_from([4, 6, 8]).map(unsigned_codes)
 
 
-@given(VALUES, VALUES, SPREADS)
-def test_asymmetric_saturates_by_rounding_at_most(a, b, spread):
+@given(VALUES, VALUES, SPREADS, CODES)
+def test_asymmetric_saturates_by_rounding_at_most(a, b, spread, codes):
     low, high = np.minimum(a, b), np.maximum(a, b)
-    scale, zero_point = asymmetric(low, high, spread)
+    scale, zero_point = asymmetric(low, high, spread, codes)
     for value in (low, high):
         code = value / scale + zero_point
-        assert (code >= U8.low - 1).all()
-        assert (code <= U8.high + 1).all()
+        assert (code >= codes.low - 1).all()
+        assert (code <= codes.high + 1).all()
     assert (zero_point == np.floor(zero_point)).all()
 
 
-@given(VALUES, SPREADS)
-def test_common_low_has_one_zero_point_and_holds_every_channel(high, spread):
+@given(VALUES, SPREADS, CODES)
+def test_common_low_has_one_zero_point_and_holds_every_channel(high, spread, codes):
     high = np.abs(high)
-    scale, zero_point = from_common_low(np.full(7, -0.17), high, spread)
+    scale, zero_point = from_common_low(np.full(7, -0.17), high, spread, codes)
     assert len(set(zero_point)) == 1
-    assert (np.abs(encode(np.zeros(7), scale, zero_point, U8) - zero_point) == 0).all()
-    assert (high / scale <= U8.high + 1).all()
+    assert (np.abs(encode(np.zeros(7), scale, zero_point, codes) - zero_point) == 0).all()
+    assert (high / scale <= codes.high + 1).all()
 
 
 @given(VALUES, st.sampled_from([1.0, 2.0]))
@@ -38,3 +38,8 @@ def test_strength_zero_is_per_tensor_and_one_follows_each_channel(width, margin)
     width = np.abs(width) + 1
     assert np.ptp(spread_scales(width, Spread(0.0, margin))) == 0
     np.testing.assert_allclose(spread_scales(width, Spread(1.0, margin)), margin * width)
+
+
+def test_codes_of_some_bits():
+    assert (unsigned_codes(6).low, unsigned_codes(6).high) == (0, 63)
+    assert (signed_codes(4).low, signed_codes(4).high) == (-8, 7)

@@ -1,5 +1,6 @@
 """Two-scale codes and outlier channels: what the search finds, and that the integer operators do what it judged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from intvit.ir import infer_types
 from intvit.numerics import S8, S16, U8
 from intvit.quantize import quantize
 from intvit.quantize.lower.two_scale import TABLE_STEPS, exponential_codes
+from intvit.quantize.recipe import RECIPES
 from intvit.quantize.two_scale import TwoScale, exponentials, select_outliers, select_output_outliers, select_two_scale
 from intvit.runtime.engine import Engine
 from intvit.runtime.reference import run_reference, trace_reference
@@ -119,6 +121,16 @@ def test_what_is_stored_after_softmax_and_gelu_and_before_layer_norm_has_8_bits(
             assert isinstance(reader.op, ops.TwoScaleEncode)
         if isinstance(node.op, ops.LayerNorm):
             assert is_narrow(node.inputs[0], types, made)
+
+
+def test_six_bits_reach_every_code():
+    recipe = replace(RECIPES["tsptq-vit"], weight_bits=6, act_bits=6)
+    model = quantize(EXPORTS / "timm_torchscript17.onnx", images(8, 0), recipe=recipe)
+    two_scale = [node.op for node in model.graph.nodes if isinstance(node.op, ops.TwoScaleEncode | ops.SoftmaxTwoScale)]
+    assert {op.bits for op in two_scale} == {6}
+    assert {node.op.bits for node in model.graph.nodes if isinstance(node.op, ops.TwoScaleDecode)} == {6}
+    norms = [node.op for node in model.graph.nodes if isinstance(node.op, ops.LayerNorm)]
+    assert {(op.low, op.high) for op in norms} == {(0, 63), (0, 255)}
 
 
 def is_narrow(name, types, made):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from intvit.quantize.weights import compensated_weights, round_weights
+from intvit.quantize.weights import compensated_weights, largest_code, round_weights
 
 
 def layer(seed, depth=48, channels=20, rows=400):
@@ -13,11 +13,12 @@ def layer(seed, depth=48, channels=20, rows=400):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_compensation_reduces_the_output_error(seed):
+@pytest.mark.parametrize("bits", [3, 4, 6, 8])
+def test_compensation_reduces_the_output_error(seed, bits):
     weight, inputs = layer(seed)
     errors = []
-    for codes, scale in (round_weights(weight), compensated_weights(weight, inputs)):
-        assert np.abs(codes).max() <= 127
+    for codes, scale in (round_weights(weight, bits), compensated_weights(weight, inputs, bits)):
+        assert np.abs(codes).max() <= largest_code(bits)
         assert (codes == np.round(codes)).all()
         errors.append(((inputs @ (codes * scale) - inputs @ weight) ** 2).sum())
     assert errors[1] < 0.9 * errors[0]
@@ -37,3 +38,14 @@ def test_rounding_is_to_the_nearest_step():
     weight = np.array([[1.0, -0.5], [0.25, 0.5]])
     codes, scale = round_weights(weight)
     assert (np.abs(codes * scale - weight) <= scale / 2).all()
+
+
+def test_few_codes_are_spent_where_most_weights_are():
+    """One large weight in a channel must not cost all others their codes."""
+    weight = np.random.default_rng(0).normal(size=(200, 3))
+    weight[0] = 6.0
+    widest = np.abs(weight).max(0) / largest_code(4)
+    codes, scale = round_weights(weight, 4)
+    assert (scale < widest).all()
+    plain = np.clip(np.floor(weight / widest + 0.5), -7, 7) * widest
+    assert ((codes * scale - weight) ** 2).sum() < ((plain - weight) ** 2).sum()

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S16, S32, U8, common_shift
+from intvit.numerics import S16, S32, U8, Interval, common_shift
 from intvit.ops import MatMul, SoftmaxDivide, SoftmaxPolynomial, SoftmaxTable
-from intvit.ops.softmax_exp import TOP
-from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS
+from intvit.ops.softmax_polynomial import FRACTION_BITS, scaled_cubic
 from intvit.quantize.choose import wide_limit
+from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.two_scale import TABLE_STEPS, emit_softmax
-from intvit.quantize.ranges import HEADROOM
+from intvit.quantize.ranges import HEADROOM, decode, encode, unsigned_codes
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
@@ -57,17 +57,17 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
     shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
     multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32).reshape(shape))
-    dtype = U8
+    top, dtype = context.recipe.softmax_top, U8
     if context.recipe.softmax == "two-scale":
         coarse_shift = context.coarse_shifts.get(node.output, context.recipe.act_bits // 2)
         e, row_sum = emit_softmax(context, node.name, (scores.name, multiplier), shift, coarse_shift)
         dtype = S16
     elif context.recipe.softmax == "table":
-        entries = np.floor(TOP * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
+        entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
         constant = context.builder.constant(f"{node.name}.table", entries)
         e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores.name, multiplier, constant)
     else:
-        op = SoftmaxPolynomial(shift=shift, coefficients=CUBIC)
+        op = SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top))
         e, row_sum = context.builder.add(node.name, op, scores.name, multiplier)
     context.set(node.output, e, per_tensor(dtype, 1.0, scale.ndim), row_sum)
     consumers = context.graph.consumers.get(node.output, [])
@@ -96,23 +96,40 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: str, value
     np.maximum.at(top, head, high)
     reach = np.maximum(np.maximum(-bottom, top), 1e-3) * context.recipe.attention
     limit = wide_limit(context, site)
-    beta, room = (128, U8.high / 2) if limit is None else (0, limit / HEADROOM)
+    codes = unsigned_codes(context.act_bits(site)) if limit is None else Interval(-limit, limit)
+    beta, room = ((codes.high + 1) // 2, codes.high / 2) if limit is None else (0, limit / HEADROOM)
+    if limit is None and context.recipe.clip_ranges:
+        quotients = statistics.samples / scale + zero
+        reach = reach * _best_shares_by_head(quotients, head, reach, codes)
     alpha = np.minimum(room / reach, room / 2)
     dtype = U8 if limit is None else S16
     encoding = context.site_encoding(site, dtype, scale / alpha[head], beta + alpha[head] * zero)
-    encoding = replace(encoding, limit=limit)
-    numerators, shift = _numerators(alpha)
+    encoding = replace(encoding, span=codes)
+    numerators, shift = _numerators(alpha, context.recipe.softmax_top)
     op = SoftmaxDivide(to=dtype, low=encoding.low, high=encoding.high, zero_point=beta, shift=shift)
     constant = context.builder.constant(f"{node.name}.numerator", _per_head(numerators, shape))
     name = context.emit(f"{node.name}.divide", op, product, row_sum, constant)
     context.set(node.output, name, encoding)
 
 
+def _best_shares_by_head(quotients: Array, head: Array, reach: Array, codes: Interval) -> Array:
+    """Return, by head, the share of its reach at which sampled quotients [rows, channels] are written best."""
+    middle = np.full(len(head), (codes.high + 1) // 2)
+
+    def error(share: float) -> Array:
+        step = (reach * share / (codes.high / 2))[head]
+        errors: Array = ((decode(encode(quotients, step, middle, codes), step, middle) - quotients) ** 2).sum(0)
+        return errors
+
+    return best_shares(error, head)[np.unique(head, return_index=True)[1]]
+
+
 def _divide_to_stream(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:
     if not values.per_tensor or values.zero_point.any():
         raise unsupported(node, "attention without a projection behind it needs one value scale", "please report this model")
     encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
-    numerators, shift = _numerators(np.array([float((values.scale / encoding.scale).reshape(-1)[0])]))
+    alpha = np.array([float((values.scale / encoding.scale).reshape(-1)[0])])
+    numerators, shift = _numerators(alpha, context.recipe.softmax_top)
     dtype = encoding.dtype
     op = SoftmaxDivide(to=dtype, low=dtype.low, high=dtype.high, shift=shift)
     constant = context.builder.constant(f"{node.name}.numerator", np.array(numerators, np.int64))
@@ -135,9 +152,9 @@ def _per_head(numerators: list[int], shape: tuple[int, ...]) -> Array:
     return np.array(numerators, np.int64).reshape(*shape[1:-2], 1, 1)
 
 
-def _numerators(alpha: Array) -> tuple[list[int], int]:
-    """Return `alpha 2^shift` as integers, with the largest shift at which a row's factor stays below 2^31."""
-    limit = ((1 << 31) - 1) * TOP
+def _numerators(alpha: Array, top: int) -> tuple[list[int], int]:
+    """Return `alpha 2^shift` as integers, with the largest shift at which no row sum from `top` on gives a factor of 2^31."""
+    limit = ((1 << 31) - 1) * top
     shift = 62
     while round(float(alpha.max()) * (1 << shift)) > min(limit, 1 << 61):
         shift -= 1

@@ -18,9 +18,11 @@ from intvit.quantize.builder import GraphBuilder
 from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatGraph, FloatNode
+from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.recipe import Recipe, Spread
 from intvit.quantize.sites import Site
+from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
 RISKY_DB = 15.0
@@ -52,6 +54,7 @@ class Context:
         sites: its sites by value.
         statistics: calibration results by value.
         recipe: the choices to follow.
+        layer_rows: what the linear layers read.
         builder: the integer graph so far.
         values: lowered values by float value name.
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
@@ -66,6 +69,7 @@ class Context:
     sites: dict[str, Site]
     statistics: dict[str, Statistics]
     recipe: Recipe
+    layer_rows: LayerRows
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     values: dict[str, Lowered] = field(default_factory=dict)
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -73,6 +77,19 @@ class Context:
     coarse_shifts: dict[str, int] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def makes_output(self, layer: LinearLayer) -> bool:
+        """Whether a layer's result is an output of the model."""
+        return layer.output in self.graph.outputs
+
+    def weight_bits(self, layer: LinearLayer) -> int:
+        """Return the bits of a layer's weights."""
+        return 8 if layer.kernel or self.makes_output(layer) else self.recipe.weight_bits
+
+    def act_bits(self, site: Site) -> int:
+        """Return the bits of what linear layers read."""
+        layers = [self.layers[use.node.name] for use in site.uses if use.kind == UseKind.LINEAR and use.node is not None]
+        return 8 if all(self.makes_output(layer) for layer in layers) else self.recipe.act_bits
 
     def emit(self, name: str, op: Op, *inputs: str) -> str:
         """Add a one-output node and return the output's name."""

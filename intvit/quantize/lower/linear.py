@@ -11,16 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.errors import UnsupportedModelError
-from intvit.numerics import S8, S16, S32, U8, IntType, common_shift
+from intvit.numerics import S8, S16, S32, U8, Interval, IntType, common_shift
 from intvit.ops import Linear, Reshape, Transpose
-from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, site_rows, wide_codes, wide_limit
+from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, wide_codes, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
-from intvit.quantize.ranges import encode, stream_scale
-from intvit.quantize.sites import Site
-from intvit.quantize.uses import Use, UseKind
-from intvit.quantize.weights import compensated_weights, round_weights
+from intvit.quantize.lower.layer_weights import integer_weights, reader_of
+from intvit.quantize.ranges import signed_codes, stream_scale, unsigned_codes
+from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
 LOGIT_BITS = 20
@@ -33,13 +32,13 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
     source = context.values[layer.input]
     if layer.kernel:
         source = _patches(context, layer, source)
-    elif source.encoding.dtype.bits > 8 and source.encoding.limit is None:
+    elif source.encoding.dtype.bits > 8 and source.encoding.span is None:
         source = _narrow(context, layer, source)
     scale, zero_point = (_last_axis(a, len(layer.weight)) for a in (source.encoding.scale, source.encoding.zero_point))
-    weight, steps, bias = _integer_weights(context, layer, scale, zero_point)
+    weight, steps, bias = integer_weights(context, layer, source.encoding, scale, zero_point)
     encoding = output_encoding(context, layer.output, rank=len(context.graph.shapes[layer.output]))
     if layer.kernel:
-        encoding = Encoding(encoding.dtype, encoding.scale.reshape(1, 1, 1, -1), encoding.zero_point.reshape(1, 1, 1, -1))
+        encoding = _reshaped(encoding, 1, 1, 1, -1)
     channels = layer.weight.shape[1]
     out_scale, out_zero = (_last_axis(a, channels) for a in (encoding.scale, encoding.zero_point))
     common_zero = int(out_zero[0]) if (out_zero == out_zero[0]).all() else 0
@@ -47,7 +46,7 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
     multipliers, shift = common_shift([Fraction(float(r)) for r in ratio])
     folded_bias = np.floor(bias + (out_zero - common_zero) / ratio + 0.5).astype(np.int32)
     dtype = encoding.dtype
-    op = Linear(to=dtype, low=dtype.low, high=dtype.high, zero_point=common_zero, shift=shift)
+    op = Linear(to=dtype, low=encoding.low, high=encoding.high, zero_point=common_zero, shift=shift)
     name = layer.name
     inputs = (
         source.name,
@@ -58,8 +57,12 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
     result = context.emit(name, op, *inputs)
     if layer.kernel:
         result = context.emit(f"{name}.channels_first", Transpose(perm=(0, 3, 1, 2)), result)
-        encoding = Encoding(dtype, encoding.scale.reshape(1, -1, 1, 1), encoding.zero_point.reshape(1, -1, 1, 1))
+        encoding = _reshaped(encoding, 1, -1, 1, 1)
     context.set(layer.output, result, encoding)
+
+
+def _reshaped(encoding: Encoding, *shape: int) -> Encoding:
+    return replace(encoding, scale=encoding.scale.reshape(shape), zero_point=encoding.zero_point.reshape(shape))
 
 
 def _patches(context: Context, layer: LinearLayer, source: Lowered) -> Lowered:
@@ -79,55 +82,15 @@ def _patches(context: Context, layer: LinearLayer, source: Lowered) -> Lowered:
 
 def _narrow(context: Context, layer: LinearLayer, source: Lowered) -> Lowered:
     """Requantize a 16-bit stream that feeds a linear layer directly."""
-    site, _ = _reader(context, layer)
+    site, _ = reader_of(context, layer)
     statistics = context.statistics[site.value]
     top = max(abs(float(statistics.low.min())), abs(float(statistics.high.max())), 1e-9)
     encoding = per_tensor(U8, top / 127.5, len(context.graph.shapes[layer.input]), 128)
     return context.requantize(source, layer.input, encoding)
 
 
-def _reader(context: Context, layer: LinearLayer) -> tuple[Site, Use]:
-    """Return the site that a layer reads and the use by which it does."""
-    for site in context.sites.values():
-        for use in site.uses:
-            if use.kind == UseKind.LINEAR and use.value == layer.input and use.node and use.node.name == layer.name:
-                return site, use
-    raise KeyError(layer.input)
-
-
 def _last_axis(array: Array, size: int) -> Array:
     return np.broadcast_to(array.reshape(-1), (size,)) if array.size == 1 else array.reshape(-1)
-
-
-def _integer_weights(context: Context, layer: LinearLayer, scale: Array, zero_point: Array) -> tuple[Array, Array, Array]:
-    """Return weight codes [K, C], their scales [C] and the bias [C] in accumulator units (real-valued)."""
-    folded = layer.weight * scale[:, None]
-    rows = None if layer.kernel else _sample_rows(context, layer, scale, zero_point)
-    if rows is None:
-        codes, steps = round_weights(folded)
-        return codes, steps, layer.bias / steps - zero_point @ codes
-    real, seen = rows
-    units = seen - zero_point
-    compensate = context.recipe.compensate_weights and len(units) >= 2 * len(folded)
-    codes, steps = compensated_weights(folded, units) if compensate else round_weights(folded)
-    bias = layer.bias / steps - zero_point @ codes
-    if context.recipe.correct_bias:
-        bias = bias + ((real @ layer.weight).mean(0) / steps - (units @ codes).mean(0))
-    return codes, steps, bias
-
-
-def _sample_rows(context: Context, layer: LinearLayer, scale: Array, zero_point: Array) -> tuple[Array, Array] | None:
-    """Return sample rows of a layer's input as float values and as the codes that it will see, both [rows, K]."""
-    site, use = _reader(context, layer)
-    samples = context.statistics[site.value].samples.astype(np.float64)
-    if site.value not in context.channels:
-        real = site_rows(site, use, samples)
-        return real, encode(real, scale, zero_point, U8)
-    site_scale, site_zero = context.channels[site.value]
-    codes = encode(samples, site_scale, site_zero, context.values[layer.input].encoding.dtype)
-    real, seen = site_rows(site, use, samples), site_rows(site, use, codes)
-    factor = scale / site_rows(site, use, site_scale[None])[0]
-    return real * factor, seen
 
 
 class OutputCodes(TypedDict):
@@ -163,14 +126,16 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
     if site.kind == UseKind.LINEAR:
         if (limit := wide_limit(context, site)) is not None:
             scale, zero_point = wide_codes(site, statistics, limit)
-            return replace(context.site_encoding(site, S16, scale, zero_point), limit=limit)
-        choice = choose_linear_input(context.recipe, site, statistics, context.spreads.get(value), per_channel)
+            return replace(context.site_encoding(site, S16, scale, zero_point), span=Interval(-limit, limit))
+        choice = choose_linear_input(context, site, statistics, context.spreads.get(value), per_channel)
         context.note_error(site, choice.error)
-        return context.site_encoding(site, U8, choice.scale, choice.zero_point)
+        codes = unsigned_codes(context.act_bits(site))
+        return replace(context.site_encoding(site, U8, choice.scale, choice.zero_point), span=codes)
     if site.kind == UseKind.MATMUL:
         choice = choose_matmul_operand(context, site, statistics)
         context.note_error(site, choice.error)
-        return context.site_encoding(site, S8, choice.scale, choice.zero_point)
+        codes = signed_codes(context.recipe.act_bits)
+        return replace(context.site_encoding(site, S8, choice.scale, choice.zero_point), span=codes)
     if site.kind == UseKind.OUTPUT:
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
         return per_tensor(S32, top / (1 << LOGIT_BITS), rank)

@@ -20,7 +20,7 @@ def lower_movement(context: Context, node: FloatNode) -> None:
         compress(np.ascontiguousarray(move(context.graph, node, np.broadcast_to(a, shape))))
         for a in (source.encoding.scale, source.encoding.zero_point)
     )
-    encoding = Encoding(source.encoding.dtype, scale, zero_point, source.encoding.limit)
+    encoding = Encoding(source.encoding.dtype, scale, zero_point, source.encoding.span)
     context.set(node.output, context.emit(node.name, _op(context, node), source.name), encoding, made=False)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Op
-from intvit.numerics import S8, S16, S32, U8, Dyadic, common_shift
+from intvit.numerics import S8, S16, S32, U8, Dyadic, Interval, common_shift
 from intvit.ops import Requantize, SoftmaxTwoScale, TwoScaleDecode, TwoScaleEncode
 from intvit.ops.gelu import VALUE_BITS
 from intvit.ops.two_scale import encode, top_value
@@ -19,6 +19,7 @@ from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.ranges import unsigned_codes
 from intvit.quantize.two_scale import TwoScale, select_outliers, select_output_outliers, select_two_scale
 from intvit.quantize.uses import UseKind
 
@@ -74,7 +75,7 @@ def encode_gelu(context: Context, node: FloatNode, value: str, reader: LinearLay
         reader: the layer.
     """
     site, seen = context.sites[node.output], context.statistics[node.output]
-    low, high, bits = float(seen.low.min()), float(seen.high.max()), context.recipe.act_bits
+    low, high, bits = float(seen.low.min()), float(seen.high.max()), context.act_bits(site)
     codes = select_two_scale(seen.samples, reader.weight, low, high, bits, _accumulator_limit(reader))
     context.note_error(site, _relative_error(codes, seen.samples))
     layout = {"bits": codes.bits, "coarse_shift": codes.coarse_shift}
@@ -84,7 +85,7 @@ def encode_gelu(context: Context, node: FloatNode, value: str, reader: LinearLay
     name = context.emit(f"{node.name}.decode", TwoScaleDecode(**layout), stored)
     channels = np.ones(site.channels)
     encoding = context.site_encoding(site, S16, channels * codes.scale, channels * codes.zero_point)
-    context.set(node.output, name, replace(encoding, limit=codes.top))
+    context.set(node.output, name, replace(encoding, span=Interval(0, codes.top)))
 
 
 def _accumulator_limit(reader: LinearLayer) -> int:
@@ -134,12 +135,12 @@ def outlier_output_encoding(context: Context, value: str) -> Encoding | None:
         return None
     if wide_limit(context, site) is not None:
         return None
-    seen, bits = context.statistics[value], context.recipe.act_bits
+    seen, bits = context.statistics[value], context.act_bits(site)
     weight = np.concatenate([context.layers[use.node.name].weight for use in site.uses if use.node is not None], 1)
     scales = select_output_outliers(seen.samples, seen.low, seen.high, weight, bits)
     scale = scales.scale * 2.0**scales.shifts
     zero_point = np.floor((1 << (bits - 1)) - (seen.low + seen.high) / 2 / scale + 0.5)
-    return context.site_encoding(site, U8, scale, zero_point)
+    return replace(context.site_encoding(site, U8, scale, zero_point), span=unsigned_codes(bits))
 
 
 def _same_rank(encoding: Encoding, scale: float, dtype: Any) -> Encoding:
