@@ -20,13 +20,12 @@ from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
+from intvit.quantize.lower.two_scale import TABLE_STEPS, emit_softmax
 from intvit.quantize.ranges import HEADROOM, decode, encode, unsigned_codes
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
 TABLE_ENTRIES = 4096
-TABLE_STEPS = 512
-"""Entries of the exponential's table for each factor of e."""
 
 
 def lower_matmul(context: Context, node: FloatNode) -> None:
@@ -62,20 +61,24 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     scale = scores.encoding.scale.max(-1, keepdims=True)
     if scale.shape[-2] != 1:
         raise unsupported(node, "its input's scale differs by row", "please report this model")
-    table = context.recipe.softmax == "table"
-    units = TABLE_STEPS if table else math.log2(math.e) * (1 << FRACTION_BITS)
+    polynomial = context.recipe.softmax == "polynomial"
+    units = math.log2(math.e) * (1 << FRACTION_BITS) if polynomial else TABLE_STEPS
     multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
     shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
     multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32).reshape(shape))
-    top = context.recipe.softmax_top
-    if table:
+    top, dtype = context.recipe.softmax_top, U8
+    if context.recipe.softmax == "two-scale":
+        coarse_shift = context.coarse_shifts.get(node.output, context.recipe.act_bits // 2)
+        e, row_sum = emit_softmax(context, node.name, (scores.name, multiplier), shift, coarse_shift)
+        dtype = S16
+    elif context.recipe.softmax == "table":
         entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
         constant = context.builder.constant(f"{node.name}.table", entries)
         e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores.name, multiplier, constant)
     else:
         op = SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top))
         e, row_sum = context.builder.add(node.name, op, scores.name, multiplier)
-    context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
+    context.set(node.output, e, per_tensor(dtype, 1.0, scale.ndim), row_sum)
 
 
 def _divide(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:
