@@ -67,7 +67,7 @@ class Recipe:
         norm_input_bits: 4 to 8 bits of what goes into LayerNorm, a few wide channels on a larger scale (O-2SF of TSPTQ-ViT); 16
             leaves the residual stream as it is.
         outlier_channels: give a few wide channels of what comes out of LayerNorm a larger scale.
-        symmetric: give all that matrix products read one scale a tensor and real zero the middle code (I-ViT, arXiv 2207.01405).
+        symmetric: give all that matrix products read one scale a tensor, and real zero the middle code, as I-ViT does.
     """
 
     name: str
