@@ -22,7 +22,10 @@ from intvit.ops.softmax_divide import SoftmaxDivide
 from intvit.ops.softmax_i_bert import SoftmaxIBert
 from intvit.ops.softmax_polynomial import SoftmaxPolynomial
 from intvit.ops.softmax_table import SoftmaxTable
+from intvit.ops.softmax_two_scale import SoftmaxTwoScale
 from intvit.ops.transpose import Transpose
+from intvit.ops.two_scale_decode import TwoScaleDecode
+from intvit.ops.two_scale_encode import TwoScaleEncode
 
 OPS: dict[str, type[Op]] = {
     op.kind(): op
@@ -48,7 +51,10 @@ OPS: dict[str, type[Op]] = {
         SoftmaxIBert,
         SoftmaxPolynomial,
         SoftmaxTable,
+        SoftmaxTwoScale,
         Transpose,
+        TwoScaleDecode,
+        TwoScaleEncode,
     )
 }
 """Every operator that a model file may hold, by name."""
@@ -76,5 +82,8 @@ __all__ = [
     "SoftmaxIBert",
     "SoftmaxPolynomial",
     "SoftmaxTable",
+    "SoftmaxTwoScale",
     "Transpose",
+    "TwoScaleDecode",
+    "TwoScaleEncode",
 ]

@@ -30,6 +30,7 @@ from intvit.quantize.lower.context import Context
 from intvit.quantize.recipe import Recipe, find_recipe
 from intvit.quantize.select import select_spreads
 from intvit.quantize.sites import find_sites
+from intvit.quantize.two_scale import select_coarse_shifts
 from intvit.runtime.reference import trace_reference
 
 Array = NDArray[Any]
@@ -81,6 +82,8 @@ def quantize(
     statistics = calibrate(
         model, sites, pixels, normalize, (lambda done, total: progress("calibrate", done, total)) if progress else None
     )
+    if recipe.symmetric:
+        statistics = {value: found.symmetric() for value, found in statistics.items()}
     layer_rows = LayerRows(
         model, list(layers.values()), pixels, normalize,
         (lambda done, total: progress("sample", done, total)) if progress else None,
@@ -91,6 +94,8 @@ def quantize(
     context.spreads = select_spreads(
         context, model, pixels, normalize, (lambda done, total: progress("select", done, total)) if progress else None
     )
+    if recipe.softmax == "two-scale":
+        context.coarse_shifts = select_coarse_shifts(graph, model, pixels, normalize, recipe.act_bits)
     integer, scales = lower(context, preprocess)
     if warn:
         for text in context.warnings:

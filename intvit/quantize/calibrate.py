@@ -35,6 +35,11 @@ class Statistics:
     samples: Array
     _parts: list[Array] = field(default_factory=list, repr=False)
 
+    def symmetric(self) -> Statistics:
+        """Return statistics of the same rows whose channels all have one range, with zero in its middle."""
+        top = np.full_like(self.high, max(float(self.high.max()), -float(self.low.min())))
+        return Statistics(-top, top, self.samples)
+
 
 def calibrate(
     model: CanonicalModel,

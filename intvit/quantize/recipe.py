@@ -39,8 +39,9 @@ class Recipe:
 
     Attributes:
         name: what `--recipe` takes.
-        softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred; or probabilities, as
-            in the papers: `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`; or `unified`, chosen for each node.
+        softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred;
+            `two-scale` (a table of two-scale codes, V-2SF of TSPTQ-ViT, arXiv 2305.12901); or probabilities, as in the papers:
+            `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`; or `unified`, chosen for each node.
         gelu: `polynomial` or `table`; `shift` (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or
             `quartic-fitted` (the same with constants fitted to the calibrated inputs); or `unified`, chosen for each node.
         gelu_input_bits: 8 or 16 bits of what `i-bert` and the quartics read; `shift` always reads 8, the others 16.
@@ -54,6 +55,7 @@ class Recipe:
         value: spread of the values; the attention output inherits it.
         attention: margin of the attention output.
         wide_rows: sites of which at most this many rows an image are used get 16 bits.
+        wide_gelu: give all outputs of GELU 16 bits.
         gelu_candidates: spreads tried for every GELU output; each site takes the one with the smallest error of the logits on
             calibration images that its ranges were not taken from. One candidate is taken without trying.
         selection_images: how many images of each half judge the candidates.
@@ -63,6 +65,11 @@ class Recipe:
         act_bits: 4 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
             and the inputs of layers that make the outputs 8.
         clip_ranges: cut ranges off where this lowers the squared error on the samples, instead of adding margins.
+        two_scale_gelu: store what comes after GELU in two-scale codes, too.
+        norm_input_bits: 4 to 8 bits of what goes into LayerNorm, a few wide channels on a larger scale (O-2SF of TSPTQ-ViT); 16
+            leaves the residual stream as it is.
+        outlier_channels: give a few wide channels of what comes out of LayerNorm a larger scale.
+        symmetric: give all that matrix products read one scale a tensor, and real zero the middle code, as I-ViT does.
     """
 
     name: str
@@ -77,6 +84,7 @@ class Recipe:
     value: Spread = Spread(1.0, 1.1)
     attention: float = 1.05
     wide_rows: int = 4
+    wide_gelu: bool = False
     gelu_candidates: tuple[Spread, ...] = (
         Spread(0.0, 0.85),
         Spread(0.0, 1.0),
@@ -91,6 +99,10 @@ class Recipe:
     weight_bits: int = 8
     act_bits: int = 8
     clip_ranges: bool = False
+    two_scale_gelu: bool = False
+    norm_input_bits: int = 16
+    outlier_channels: bool = False
+    symmetric: bool = False
 
     @property
     def softmax_top(self) -> int:
@@ -132,11 +144,22 @@ _MINMAX = Recipe(
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
     "tables": Recipe("tables", softmax="table", gelu="table"),
-    "minmax": _MINMAX,
+    "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
     "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
+    "minmax": _MINMAX,
+    "tsptq-vit": replace(
+        _MINMAX,
+        name="tsptq-vit",
+        softmax="two-scale",
+        gelu="table",
+        correct_bias=True,
+        two_scale_gelu=True,
+        norm_input_bits=8,
+        outlier_channels=True,
+        clip_ranges=True,
+    ),
 }
-"""The recipes by name: the default, the same with look-up tables, plain per-tensor minimum and maximum to compare
-with, and IPTQ-ViT (arXiv 2511.15369)."""
+"""The recipes by name: the default, the same with look-up tables, plain per-tensor minimum and maximum, and the papers'."""
 
 
 WEIGHT_BITS, ACT_BITS = range(2, 9), range(4, 9)

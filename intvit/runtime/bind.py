@@ -30,6 +30,7 @@ from intvit.kernels.tile import offset, operand_type, padded_columns, padded_dep
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
 from intvit.runtime.bind_softmax import prepare_softmax_normalized
+from intvit.runtime.bind_two_scale import prepare_softmax_two_scale, prepare_two_scale_decode, prepare_two_scale_encode
 from intvit.runtime.fuse import Group
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_heads, as_rows, output_range
 
@@ -231,6 +232,9 @@ BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.SoftmaxIBert: prepare_softmax_normalized,
     ops.SoftmaxPolynomial: _softmax_polynomial,
     ops.SoftmaxTable: _softmax_table,
+    ops.SoftmaxTwoScale: prepare_softmax_two_scale,
+    ops.TwoScaleDecode: prepare_two_scale_decode,
+    ops.TwoScaleEncode: prepare_two_scale_encode,
 }
 """The binder of every operator that computes; those that only move data are views or copies, made by the plan."""
 

@@ -137,6 +137,10 @@ def gelu_erf(power=4, knee=9, one=9, erf_shift=0):
     return ops.GeluErf(power=power, knee=knee, one=one, erf_shift=erf_shift, shift=2, **full(S8))
 
 
+def two_scale(op, **attributes):
+    return op(**{"bits": 8, "coarse_shift": 3} | attributes)
+
+
 REFUSED = {
     "MatMul ranks": (ops.MatMul(), BYTES, TensorType(S8, (3, 2))),
     "MatMul inner": (ops.MatMul(), BYTES, BYTES),
@@ -195,6 +199,13 @@ REFUSED = {
     "SoftmaxIBert ln2": (replace(softmax_i_bert(0.1), ln2=0), BYTES),
     "SoftmaxIBert shift": (replace(softmax_i_bert(0.1), shift=33), BYTES),
     "SoftmaxIBert multiplier": (replace(softmax_i_bert(0.1), multiplier=0), BYTES),
+    "SoftmaxTwoScale table": (two_scale(ops.SoftmaxTwoScale, shift=2), SCORES, S32_1, TensorType(S8, (9,))),
+    "SoftmaxTwoScale bits": (two_scale(ops.SoftmaxTwoScale, bits=9, shift=2), SCORES, S32_1, TensorType(U8, (9,))),
+    "TwoScaleDecode x": (two_scale(ops.TwoScaleDecode), BYTES),
+    "TwoScaleDecode regions": (two_scale(ops.TwoScaleDecode, coarse_shift=8), TensorType(U8, (1, 2), 0)),
+    "TwoScaleEncode multiplier": (two_scale(ops.TwoScaleEncode, shift=2, multiplier=-1), HALVES),
+    "TwoScaleEncode bits": (two_scale(ops.TwoScaleEncode, bits=1, shift=2, multiplier=1), HALVES),
+    "TwoScaleEncode shift": (two_scale(ops.TwoScaleEncode, shift=1, multiplier=1), HALVES),
     "SoftmaxDivide sums": (ops.SoftmaxDivide(shift=2, **full(S8)), SCORES, SCORES, TensorType(S32, (1,))),
 }  # fmt: skip
 
@@ -220,6 +231,8 @@ HOLES = {
     "Mean over no axis": (ops.Mean(axes=(), multiplier=1, shift=2, **full(S8)), BYTES),
     "LayerNorm of a scalar": (ops.LayerNorm(epsilon=1, shift=2, **full(S8)), SCALAR, S32_1, TensorType(S64, (1,))),
     "Gelu of a scalar": (gelu(1), SCALAR, S32_1),
+    "TwoScaleEncode of a scalar": (two_scale(ops.TwoScaleEncode, shift=2, multiplier=1), SCALAR),
+    "TwoScaleDecode of a scalar": (two_scale(ops.TwoScaleDecode), TensorType(U8, ())),
     "GeluTable of very many fraction bits": (gelu_table(20000), HALVES, S32_1, TensorType(S16, (31,))),
 }
 

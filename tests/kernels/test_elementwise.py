@@ -179,6 +179,36 @@ def test_softmax(seed, heads, rows, columns, shift, coefficients):
         assert_equals_reference(ops.SoftmaxPolynomial(shift=shift, coefficients=coefficients), [x], [multiplier])
 
 
+LAYOUTS = st.integers(2, 8).flatmap(lambda bits: st.tuples(st.just(bits), st.integers(1, bits - 1)))
+
+
+@given(SEEDS, st.integers(1, 3), ROWS, st.one_of(CHANNELS, st.just(197)), st.sampled_from([2, 15, 31, 45]), LAYOUTS)
+@QUICK
+def test_softmax_two_scale(seed, heads, rows, columns, shift, layout):
+    rng = np.random.default_rng(seed)
+    bits, coarse_shift = layout
+    x = random_codes(rng, (1, heads, rows, columns), np.int32)
+    multiplier = random_codes(rng, (heads, 1, 1), np.int32, 0, 1 << 29)
+    table = random_codes(rng, int(rng.integers(2, 999)), np.uint8, 0, (1 << bits) - 1)
+    table[0] = (1 << bits) - 1
+    op = ops.SoftmaxTwoScale(shift=shift, bits=bits, coarse_shift=coarse_shift)
+    assert_equals_reference(op, [x], [multiplier, table])
+
+
+@given(SEEDS, ROWS, CHANNELS, st.sampled_from(ALL_TYPES), SHIFTS, LAYOUTS, st.integers(-999, 999))
+@QUICK
+def test_two_scale_codes(seed, rows, channels, kind, shift, layout, zero_point):
+    rng = np.random.default_rng(seed)
+    bits, coarse_shift = layout
+    numbers = {"bits": bits, "coarse_shift": coarse_shift}
+    multiplier = int(rng.integers(1 << min(30, shift)))
+    x = random_codes(rng, (2, rows, channels), kind)
+    op = ops.TwoScaleEncode(multiplier=multiplier, shift=shift, zero_point=zero_point, **numbers)
+    assert_equals_reference(op, [x])
+    codes = random_codes(rng, (2, rows, channels), np.uint8)
+    assert_equals_reference(ops.TwoScaleDecode(**numbers), [codes])
+
+
 @pytest.mark.parametrize("coefficients", [CHORD, QUADRATIC, CUBIC])
 def test_softmax_polynomial_at_every_distance(coefficients):
     x = -np.arange(1 << 20, dtype=np.int32).reshape(1, -1)

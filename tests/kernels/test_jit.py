@@ -42,6 +42,10 @@ def bind_all():
     KERNELS["layer_norm_newton"].bind(rows.astype(np.int16), line, line.astype(np.int64), 2, 0, 0, 1, narrow)
     table, e = np.zeros(256, np.int32), np.zeros((1, 4), np.int32)
     KERNELS["softmax_normalized"].bind(rows.astype(np.int8), table, 1, 16, 1, e, rows.astype(np.int16))
+    codes = rows.astype(np.uint8)
+    KERNELS["softmax_two_scale"].bind(rows, np.zeros(1, np.int32), 2, codes[0], 8, 3, rows, codes, np.zeros(1, np.int32))
+    KERNELS["two_scale_encode"].bind(rows, 8, 3, 1, 2, 0, codes.view(np.int8))
+    KERNELS["two_scale_decode"].bind(codes, 8, 3, rows.astype(np.int16))
     KERNELS["widen"].bind(np.zeros((1, 1, 4), np.int8), np.zeros((1, 1, 4), np.int16))
     for level in simd.supported_levels():
         make_probe(level)

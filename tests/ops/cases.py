@@ -1,5 +1,6 @@
 """At least one fixed case for every operator, typical and extreme; the first of each is its golden case."""
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -426,6 +427,60 @@ def expand_cases():
     yield case("rank-2", ops.Expand(), {"like": random("m", (2, 3), np.int8)}, {"x": random("u", (1, 5), np.int32)}, 2)
 
 
+def two_scale_table(bits, coarse_shift, entries=2048, steps=200):
+    """exp(-i / steps) as two-scale codes."""
+    half = 1 << (bits - 1)
+    values = [round(((half - 1) << coarse_shift) * math.exp(-i / steps)) for i in range(entries)]
+    table = [v if v < half else half + ((v + (1 << (coarse_shift - 1))) >> coarse_shift) for v in values]
+    return np.array(table, np.uint8)
+
+
+LAYOUTS = [(8, 3), (8, 1), (8, 7), (6, 5), (6, 2), (4, 2), (2, 1)]
+"""Bits and coarse shifts of two-scale codes: typical, and the least and most of each."""
+
+
+def softmax_two_scale_cases():
+    def make(name, x, multiplier, shift, batch, layout=(8, 3), table=None):
+        table = two_scale_table(*layout) if table is None else table
+        op = ops.SoftmaxTwoScale(shift=shift, bits=layout[0], coarse_shift=layout[1])
+        return case(name, op, {"x": x}, {"multiplier": multiplier, "table": table}, batch)
+
+    yield from softmax_cases(make)
+    for bits, coarse_shift in LAYOUTS:
+        x = scores(f"{bits}", (2, 3, 37))
+        yield make(f"layout-{bits}-{coarse_shift}", x, i32(1 << 20), 20, 2, (bits, coarse_shift))
+    yield make("two-entries", scores("e", (1, 3, 6)), i32(1), 2, 1, (8, 7), np.array([255, 130], np.uint8))
+
+
+def two_scale_encode_cases():
+    def make(name, x, layout, multiplier, shift, batch=1, zero_point=0):
+        bits, coarse_shift = layout
+        op = ops.TwoScaleEncode(bits=bits, coarse_shift=coarse_shift, multiplier=multiplier, shift=shift, zero_point=zero_point)
+        return case(name, op, {"x": x}, batch=batch)
+
+    yield make("typical", random("x", (3, 5, 7), np.int16, -400, 9000), (8, 4), 1 << 28, 30, 3, 40)
+    values = np.arange(-32768, 32768, dtype=np.int32).astype(np.int16).reshape(1, 256, 256)
+    for bits, coarse_shift in LAYOUTS:
+        yield make(f"whole-range-{bits}-{coarse_shift}", values, (bits, coarse_shift), 4, 2)
+    for kind in (np.uint8, np.int8, np.int32):
+        x = random("y", (1, 3, 33), kind)
+        yield make(f"top-multiplier-{x.dtype}", x, (8, 3), TOP_MULTIPLIER, 31, zero_point=5)
+        yield make(f"shift-62-{x.dtype}", x, (6, 5), 1 << 30, 62)
+    yield make("ties-shift-2", random("t", (1, 5, 9), np.int16, -8, 300), (4, 2), 1, 2)
+    far = i32(-(1 << 31), (1 << 31) - 1, 0, 1, -1).reshape(1, 5)
+    yield make("zero-point-far", far, (8, 5), 1 << 20, 40, zero_point=(1 << 31) - 1)
+    yield make("zero-multiplier", far, (8, 5), 0, 2, zero_point=300)
+    yield make("tokens-197", random("w", (1, 197, 65), np.int32, -9000, 400000), (8, 4), 1 << 20, 28, zero_point=34)
+
+
+def two_scale_decode_cases():
+    for bits, coarse_shift in LAYOUTS:
+        x = np.arange(256, dtype=np.uint8).reshape(1, 8, 32)
+        op = ops.TwoScaleDecode(bits=bits, coarse_shift=coarse_shift)
+        yield case(f"all-codes-{bits}-{coarse_shift}", op, {"x": x})
+    yield case("batch", ops.TwoScaleDecode(bits=8, coarse_shift=4), {"x": random("b", (3, 2, 197), np.uint8)}, batch=3)
+
+
 GENERATORS = {
     "Add": add_cases,
     "Concat": concat_cases,
@@ -448,6 +503,9 @@ GENERATORS = {
     "SoftmaxIBert": softmax_i_bert_cases,
     "SoftmaxPolynomial": softmax_polynomial_cases,
     "SoftmaxTable": softmax_table_cases,
+    "SoftmaxTwoScale": softmax_two_scale_cases,
     "Transpose": transpose_cases,
+    "TwoScaleDecode": two_scale_decode_cases,
+    "TwoScaleEncode": two_scale_encode_cases,
 }
 CASES = [made for generator in GENERATORS.values() for made in generator()]

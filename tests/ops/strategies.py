@@ -272,6 +272,40 @@ def concat(draw):
 
 
 @st.composite
+def softmax_two_scale(draw):
+    activations, constants, batch = softmax_inputs(draw)
+    layout = two_scale_layout(draw)
+    top = (1 << layout["bits"]) - 1
+    table = np.array([top, *draw(st.lists(st.integers(0, top), min_size=1, max_size=40))], np.uint8)
+    op = ops.SoftmaxTwoScale(shift=draw(SHIFT), **layout)
+    return legal(case("random", op, activations, constants | {"table": table}, batch))
+
+
+def two_scale_layout(draw):
+    bits = draw(st.integers(2, 8))
+    return {"bits": bits, "coarse_shift": draw(st.integers(1, bits - 1))}
+
+
+@st.composite
+def two_scale_encode(draw):
+    batch, rows, width = draw(BATCH), draw(SIZE), draw(SIZE)
+    scale = {
+        "multiplier": (1 << draw(st.integers(0, 31))) - 1,
+        "shift": draw(SHIFT),
+        "zero_point": draw(st.integers(-300, 300)),
+    }
+    x = draw(arrays((batch, rows, width), draw(st.sampled_from([np.uint8, np.int8, np.int16, np.int32]))))
+    return legal(case("random", ops.TwoScaleEncode(**two_scale_layout(draw), **scale), {"x": x}, batch=batch))
+
+
+@st.composite
+def two_scale_decode(draw):
+    batch, rows, width = draw(BATCH), draw(SIZE), draw(SIZE)
+    x = draw(arrays((batch, rows, width), np.uint8))
+    return legal(case("random", ops.TwoScaleDecode(**two_scale_layout(draw)), {"x": x}, batch=batch))
+
+
+@st.composite
 def expand(draw):
     like, batch = moved(draw, draw(st.integers(2, 3)))
     x, _ = moved(draw, draw(st.integers(2, 4)))
@@ -300,5 +334,8 @@ STRATEGIES = {
     "SoftmaxIBert": any_softmax_i_bert(),
     "SoftmaxPolynomial": softmax_polynomial(),
     "SoftmaxTable": softmax_table(),
+    "SoftmaxTwoScale": softmax_two_scale(),
     "Transpose": transpose(),
+    "TwoScaleDecode": two_scale_decode(),
+    "TwoScaleEncode": two_scale_encode(),
 }

@@ -86,7 +86,7 @@ def test_every_operator_has_cases_and_a_strategy():
 
 def test_every_operator_has_its_own_file_and_every_such_file_its_operator():
     folder = Path(intvit.ops.__file__).parent
-    shared = {"__init__", "body", "gelu", "movement", "output", "softmax_exp", "softmax_normalized"}
+    shared = {"__init__", "body", "gelu", "movement", "output", "softmax_exp", "softmax_normalized", "two_scale"}
     files = {path.stem for path in folder.glob("*.py")} - shared
     assert files == {snake_case(kind) for kind in OPS}
     for kind, op in OPS.items():

@@ -403,3 +403,49 @@ def test_expand_repeats_its_constant(batch):
     assert y.shape == (batch, 2, 3)
     for n, i, j in positions(y.shape):
         assert y[n, i, j] == x[0, i, j]
+
+
+LAYOUTS = [(bits, shift) for bits in (2, 4, 6, 8) for shift in range(1, bits)]
+
+
+def two_scale_values(bits, coarse_shift):
+    """What every code stands for, by the region bit and the payload of its text."""
+    text = [f"{code:0{bits}b}" for code in range(1 << bits)]
+    return [int(code[1:], 2) * (1 << coarse_shift) ** int(code[0]) for code in text]
+
+
+@pytest.mark.parametrize(("bits", "coarse_shift"), LAYOUTS)
+def test_two_scale_decode_reads_region_and_payload(bits, coarse_shift):
+    x = np.arange(1 << bits, dtype=np.uint8)
+    (got,) = ops.TwoScaleDecode(bits=bits, coarse_shift=coarse_shift).reference(x)
+    assert got.dtype == np.int16
+    assert got.tolist() == two_scale_values(bits, coarse_shift)
+
+
+@pytest.mark.parametrize(("bits", "coarse_shift"), LAYOUTS)
+def test_two_scale_encode_takes_a_code_of_the_nearest_value(bits, coarse_shift):
+    """No code is nearer to the rounded and clipped input; where the region is coarse, ties go up."""
+    op = ops.TwoScaleEncode(bits=bits, coarse_shift=coarse_shift, multiplier=3, shift=2, zero_point=7)
+    x = np.arange(-600, 900, dtype=np.int32) * (1 + (1 << coarse_shift) // 8)
+    (got,) = op.reference(x)
+    values = two_scale_values(bits, coarse_shift)
+    for source, code in zip(x.tolist(), got.tolist(), strict=True):
+        v = min(max(rounded(Fraction(3 * source, 4)) + 7, 0), max(values))
+        nearest = min(abs(v - value) for value in values)
+        assert abs(values[code] - v) == nearest
+        assert values[code] == max(value for value in values if abs(v - value) == nearest)
+        assert (code >> (bits - 1)) == (v >= 1 << (bits - 1))
+
+
+@pytest.mark.parametrize(("bits", "coarse_shift"), LAYOUTS)
+def test_softmax_two_scale_sums_what_its_codes_stand_for(bits, coarse_shift):
+    values = two_scale_values(bits, coarse_shift)
+    table = np.array([max(range(1 << bits), key=values.__getitem__), *range((1 << bits) - 2, -1, -1)], np.uint8)
+    x, factors = codes((3, 5, 9), np.int32, -500, 500), codes((5, 1), np.int32, 0, 1 << 20)
+    e, row_sum = ops.SoftmaxTwoScale(shift=22, bits=bits, coarse_shift=coarse_shift).reference(x, factors, table)
+    assert (e.dtype, row_sum.dtype) == (np.uint8, np.int32)
+    for i, j in positions(row_sum.shape[:2]):
+        for k in range(9):
+            distance = rounded(Fraction((max(x[i, j].tolist()) - int(x[i, j, k])) * int(factors[j, 0]), 1 << 22))
+            assert e[i, j, k] == table[min(distance, len(table) - 1)]
+        assert row_sum[i, j, 0] == sum(values[code] for code in e[i, j].tolist())

@@ -61,6 +61,7 @@ class Context:
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
         spreads: the selected spread of GELU outputs.
         choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
+        coarse_shifts: the selected coarse shift of softmax outputs in two-scale codes.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -76,6 +77,7 @@ class Context:
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
     choices: dict[str, FamilyChoice] = field(default_factory=dict)
+    coarse_shifts: dict[str, int] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -91,6 +93,10 @@ class Context:
     def makes_output(self, layer: LinearLayer) -> bool:
         """Whether a layer's result is an output of the model."""
         return layer.output in self.graph.outputs
+
+    def is_gelu(self, site: Site) -> bool:
+        """Whether GELU makes a site."""
+        return any(node.output == site.value and node.op == "Gelu" for node in self.graph.nodes)
 
     def weight_bits(self, layer: LinearLayer) -> int:
         """Return the bits of a layer's weights."""

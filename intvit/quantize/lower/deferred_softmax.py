@@ -22,6 +22,13 @@ UNITS = {"polynomial": math.log2(math.e) * (1 << FRACTION_BITS), "table": float(
 """Steps of the exponent for each factor of e, by family."""
 
 
+def exponent(scale: Array, units: float) -> tuple[Array, int]:
+    """Return the multipliers and their shift that turn scores of a scale into exponents of `units` for each factor of e."""
+    multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
+    shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
+    return np.array(multipliers, np.int32).reshape(shape), shift
+
+
 def exponential(family: str, scale: Array, top: int) -> tuple[Op, dict[str, Array]]:
     """Return the operator of a family and its constants by name.
 
@@ -30,9 +37,8 @@ def exponential(family: str, scale: Array, top: int) -> tuple[Op, dict[str, Arra
         scale: the real value of one step of the scores, float64 [1, ..., 1, 1], 1 along the rows.
         top: the code of each row's largest exponential.
     """
-    multipliers, shift = common_shift([Fraction(float(s) * UNITS[family]) for s in scale.reshape(-1)])
-    shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
-    constants: dict[str, Array] = {"multiplier": np.array(multipliers, np.int32).reshape(shape)}
+    multiplier, shift = exponent(scale, UNITS[family])
+    constants = {"multiplier": multiplier}
     if family == "polynomial":
         return SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top)), constants
     entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)

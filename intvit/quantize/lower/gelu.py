@@ -7,7 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from intvit.numerics import common_shift
+from intvit.numerics import S32, common_shift
+from intvit.ops.gelu import VALUE_BITS
+from intvit.quantize.encoding import per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.gelu_erf import gelu_fitted, gelu_quartic, gelu_square
@@ -15,6 +17,7 @@ from intvit.quantize.lower.gelu_fixed import gelu_polynomial, gelu_table
 from intvit.quantize.lower.gelu_form import GeluForm
 from intvit.quantize.lower.gelu_shift import gelu_shift
 from intvit.quantize.lower.linear import output_codes, output_encoding
+from intvit.quantize.lower.two_scale import encode_gelu, two_scale_reader
 from intvit.quantize.recipe import DEFAULT_SPREAD, find_choice
 
 GELUS: dict[str, Callable[[Context, FloatNode, Lowered], GeluForm]] = {
@@ -33,9 +36,14 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     source = context.stream(node.inputs[0])
     form = find_choice(GELUS, "gelu", context.family(node))(context, node, source)
     context.spreads.setdefault(node.output, DEFAULT_SPREAD)
-    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    rank, reader = len(context.graph.shapes[node.output]), two_scale_reader(context, node.output)
+    encoding = per_tensor(S32, 2.0**-VALUE_BITS, rank) if reader else output_encoding(context, node.output, rank)
     multipliers, shift = common_shift([form.step / Fraction(float(s)) for s in encoding.scale.reshape(-1)])
     constants = {"multiplier": np.array(multipliers, np.int32), **form.constants}
     names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
     op = form.make(shift=shift, **output_codes(encoding))
-    context.set(node.output, context.emit(node.name, op, source.name, *names), encoding)
+    name = context.emit(node.name, op, source.name, *names)
+    if reader:
+        encode_gelu(context, node, name, reader)
+    else:
+        context.set(node.output, name, encoding)

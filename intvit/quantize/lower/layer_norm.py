@@ -17,6 +17,7 @@ from intvit.ops.layer_norm_newton import VALUE_BITS
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.linear import output_encoding
+from intvit.quantize.lower.two_scale import narrow_layer_norm_input, outlier_output_encoding
 from intvit.quantize.recipe import find_choice
 
 Form = tuple[Fraction, Callable[..., Op]]
@@ -44,8 +45,11 @@ def lower_layer_norm(context: Context, node: FloatNode) -> None:
     source = context.stream(node.inputs[0])
     gamma, beta = (context.graph.constants[name].astype(np.float64) for name in node.inputs[1:3])
     channels = len(gamma)
+    if context.recipe.norm_input_bits < 16:
+        source = narrow_layer_norm_input(context, node, source, gamma)
     unit, make = find_choice(LAYER_NORMS, "layer_norm", context.recipe.layer_norm)(node, source, channels)
-    encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
+    outliers = outlier_output_encoding(context, node.output) if context.recipe.outlier_channels else None
+    encoding = outliers or output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     scale = np.broadcast_to(encoding.scale.reshape(-1), (channels,))
     zero_point = np.broadcast_to(encoding.zero_point.reshape(-1), (channels,))
     offset = beta / scale + zero_point
