@@ -18,6 +18,8 @@ Array = NDArray[Any]
 Progress = Callable[[int, int], None]
 SAMPLE_ROWS = 2048
 BATCH = 4
+MOMENTUM = 0.95
+"""Share of the earlier batches in a moving average (I-ViT's code, quant_modules.QuantAct)."""
 
 
 @dataclass
@@ -28,17 +30,20 @@ class Statistics:
         low: smallest value of each channel, float64 [channels].
         high: largest value of each channel.
         samples: rows of all channels, float32 [rows, channels].
+        usual_low, usual_high: moving averages of what `low` and `high` are for batches (I-ViT, arXiv 2207.01405).
     """
 
     low: Array
     high: Array
     samples: Array
+    usual_low: Array
+    usual_high: Array
     _parts: list[Array] = field(default_factory=list, repr=False)
 
     def symmetric(self) -> Statistics:
-        """Return statistics of the same rows whose channels all have one range, with zero in its middle."""
-        top = np.full_like(self.high, max(float(self.high.max()), -float(self.low.min())))
-        return Statistics(-top, top, self.samples)
+        """Return statistics of the same rows whose channels all have one usual range, with zero in its middle."""
+        top = np.full_like(self.high, max(float(self.usual_high.max()), -float(self.usual_low.min())))
+        return Statistics(-top, top, self.samples, -top, top)
 
 
 def calibrate(
@@ -121,8 +126,10 @@ def _observe(
     if site.stream != site.value:
         whole = values[site.stream]
         low, high = np.full_like(low, whole.min()), np.full_like(high, whole.max())
-    statistics = result.setdefault(site.value, Statistics(low, high, np.zeros((0, 0), np.float32)))
+    statistics = result.setdefault(site.value, Statistics(low, high, np.zeros((0, 0), np.float32), low, high))
     statistics.low, statistics.high = np.minimum(statistics.low, low), np.maximum(statistics.high, high)
+    statistics.usual_low = MOMENTUM * statistics.usual_low + (1 - MOMENTUM) * low
+    statistics.usual_high = MOMENTUM * statistics.usual_high + (1 - MOMENTUM) * high
     for image in rows:
         chosen = rng.permutation(len(image))[:rows_per_image]
         statistics._parts.append(image[np.sort(chosen)].astype(np.float32))

@@ -116,10 +116,10 @@ def wide_limit(context: Context, site: Site) -> int | None:
     """Return the largest code magnitude if a site gets 16 bits, else None.
 
     A site that linear layers read for at most a few rows an image (the class token before the head) costs next to nothing in 16
-    bits. GELU outputs get them if the recipe says so. The limit keeps the accumulators of the readers inside 32 bits, whatever
-    the input.
+    bits. The results of some operators get them if the recipe says so. The limit keeps the accumulators of the readers inside
+    32 bits, whatever the input.
     """
-    few = len(site.rows) <= context.recipe.wide_rows or (context.recipe.wide_gelu and context.is_gelu(site))
+    few = len(site.rows) <= context.recipe.wide_rows or context.maker(site) in context.recipe.wide
     if not few or any(use.kind != UseKind.LINEAR for use in site.uses):
         return None
     layers = [context.layers[use.node.name] for use in site.uses if use.node is not None]

@@ -55,7 +55,8 @@ class Recipe:
         value: spread of the values; the attention output inherits it.
         attention: margin of the attention output.
         wide_rows: sites of which at most this many rows an image are used get 16 bits.
-        wide_gelu: give all outputs of GELU 16 bits.
+        wide: the canonical operators (`Gelu`, `MatMul`, `LayerNormalization`) whose results get 16 bits if linear layers read
+            them.
         gelu_candidates: spreads tried for every GELU output; each site takes the one with the smallest error of the logits on
             calibration images that its ranges were not taken from. One candidate is taken without trying.
         selection_images: how many images of each half judge the candidates.
@@ -83,8 +84,8 @@ class Recipe:
     query_key: float = 1.1
     value: Spread = Spread(1.0, 1.1)
     attention: float = 1.05
-    wide_rows: int = 4
-    wide_gelu: bool = False
+    wide_rows: int = 0
+    wide: tuple[str, ...] = ()
     gelu_candidates: tuple[Spread, ...] = (
         Spread(0.0, 0.85),
         Spread(0.0, 1.0),
@@ -143,6 +144,7 @@ _MINMAX = Recipe(
 )
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
+    "accurate": Recipe("accurate", softmax="two-scale", wide_rows=4, wide=("MatMul",)),
     "tables": Recipe("tables", softmax="table", gelu="table"),
     "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
     "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
@@ -159,13 +161,11 @@ RECIPES: dict[str, Recipe] = {
         clip_ranges=True,
     ),
 }
-"""The recipes by name: the default, the same with look-up tables, plain per-tensor minimum and maximum, and the papers'."""
+"""The recipes by name; docs/recipe.md has a line on each."""
 
 
 WEIGHT_BITS, ACT_BITS = range(2, 9), range(4, 9)
 """The bits that a recipe can be asked for."""
-FEW_CODES_SPREADS = tuple(Spread(strength, margin) for strength in (0.0, 0.25, 0.5) for margin in (0.4, 0.55, 0.7, 0.85, 1.0))
-"""The spreads of GELU outputs that are tried where activations have few codes: they may have to cut more off."""
 FEW_WEIGHT_CODES_SPREADS = tuple(Spread(strength, 1.1) for strength in (0.0, 0.25, 0.5, 0.75))
 """The other spreads of LayerNorm outputs that are tried where weights have few codes, which strong spreads would cost."""
 
@@ -187,12 +187,12 @@ def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None 
 
 
 def _adapted(recipe: Recipe) -> Recipe:
-    """Return a recipe that searches for scales with few codes where it judges candidates at all."""
+    """Return a recipe with what pays where there are few codes, if it judges candidates at all."""
     searches = len(recipe.gelu_candidates) > 1
     if searches and recipe.weight_bits <= SEARCHED_BITS:
         recipe = replace(recipe, norm_candidates=FEW_WEIGHT_CODES_SPREADS)
     if searches and recipe.act_bits <= SEARCHED_BITS:
-        recipe = replace(recipe, clip_ranges=True, gelu_candidates=FEW_CODES_SPREADS)
+        recipe = replace(recipe, clip_ranges=True, softmax="two-scale", two_scale_gelu=True, gelu_candidates=(DEFAULT_SPREAD,))
     return recipe
 
 

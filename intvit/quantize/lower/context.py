@@ -94,9 +94,9 @@ class Context:
         """Whether a layer's result is an output of the model."""
         return layer.output in self.graph.outputs
 
-    def is_gelu(self, site: Site) -> bool:
-        """Whether GELU makes a site."""
-        return any(node.output == site.value and node.op == "Gelu" for node in self.graph.nodes)
+    def maker(self, site: Site) -> str:
+        """Return the canonical operator that makes a site."""
+        return next((node.op for node in self.graph.nodes if node.output == site.value), "")
 
     def weight_bits(self, layer: LinearLayer) -> int:
         """Return the bits of a layer's weights."""
@@ -105,7 +105,7 @@ class Context:
     def act_bits(self, site: Site) -> int:
         """Return the bits of what linear layers read."""
         layers = [self.layers[use.node.name] for use in site.uses if use.kind == UseKind.LINEAR and use.node is not None]
-        return 8 if all(self.makes_output(layer) for layer in layers) else self.recipe.act_bits
+        return 8 if layers and all(self.makes_output(layer) for layer in layers) else self.recipe.act_bits
 
     def emit(self, name: str, op: Op, *inputs: str) -> str:
         """Add a one-output node and return the output's name."""
@@ -144,9 +144,15 @@ class Context:
         decibels = -10 * math.log10(max(error, 1e-12))
         self.sqnr_db[site.value] = decibels
         if decibels < RISKY_DB:
-            self.warnings.append(
-                f"{site.value}: only {decibels:.1f} dB of signal to quantization noise; `intvit compare` shows what it costs"
-            )
+            self.warnings.append(f"{site.value}: only {decibels:.1f} dB of signal to quantization noise; {self._help(site)}")
+
+    def _help(self, site: Site) -> str:
+        """Return what can be done about a site that is written too coarsely."""
+        if self.act_bits(site) < 8:
+            return "`--act-bits 8` gives it more codes"
+        if site.kind == UseKind.LINEAR and self.maker(site) not in self.recipe.wide:
+            return "`--recipe accurate` may give it 16 bits; `intvit compare` shows what it costs"
+        return "`intvit compare` shows what it costs; more calibration images may narrow its range"
 
     def requantize(self, lowered: Lowered, value: str, encoding: Encoding) -> Lowered:
         """Return a value in another encoding of one zero point per tensor."""
