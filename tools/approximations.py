@@ -58,8 +58,8 @@ from intvit.ops.layer_norm import FRACTION_BITS
 from intvit.ops.layer_norm_newton import VALUE_BITS as NEWTON_BITS
 from intvit.ops.softmax_exp import TOP
 from intvit.quantize.encoding import per_tensor
-from intvit.quantize.lower.attention import TABLE_ENTRIES, TABLE_STEPS
 from intvit.quantize.lower.context import Lowered
+from intvit.quantize.lower.deferred_softmax import TABLE_ENTRIES, TABLE_STEPS
 from intvit.quantize.lower.gelu_erf import I_BERT, QUARTIC, erf_form
 from intvit.quantize.lower.gelu_fixed import TABLE_BITS, bump_table
 from intvit.quantize.lower.gelu_shift import SLOPE, N

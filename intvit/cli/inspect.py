@@ -30,6 +30,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _text(summary: dict[str, Any]) -> str:
+    from intvit.report.choices import HEADER, choice_row
+
     labels = summary["labels"]
     shown = ", ".join(labels[:SHOWN_LABELS]) + (", ..." if len(labels) > SHOWN_LABELS else "")
     rows = [
@@ -47,7 +49,8 @@ def _text(summary: dict[str, Any]) -> str:
         ("known answer", "stored" if summary["known_answer"] else "none"),
         *(("tightest", claim) for claim in summary["certificate"]),
     ]
-    return "\n".join([table(rows), *summary.get("nodes", [])])
+    choices = [choice_row(choice) for choice in summary["choices"]]
+    return "\n".join([table(rows), *([table(choices, HEADER)] if choices else []), *summary.get("nodes", [])])
 
 
 def _tensor(tensor: dict[str, Any]) -> str:

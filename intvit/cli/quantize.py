@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return its exit status."""
+    from intvit.report.choices import chosen_families
+
     started = time.perf_counter()
     _check_options(options)
     canonical = import_float(options.float_model)
@@ -66,6 +68,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         "integer_bytes": Path(options.output).stat().st_size,
         "seconds": round(time.perf_counter() - started, 3),
         "lowest_sqnr": [{"node": n.node, "kind": n.kind, "sqnr_db": n.sqnr_db} for n in nodes],
+        "choices": chosen_families(model.info.options),
         "warnings": warnings,
     }
     console.result(result, _text(options, result))
@@ -151,6 +154,9 @@ def _compare(
 
 
 def _text(options: argparse.Namespace, result: dict[str, Any]) -> str:
+    from intvit.report.choices import HEADER, choice_row
+
+    choices = [choice_row(choice) for choice in result["choices"]]
     rows = [(f"  {n['node']}", n["kind"], decibels(n["sqnr_db"])) for n in result["lowest_sqnr"]]
     before, after = result["float_bytes"], result["integer_bytes"]
     return "\n".join(
@@ -158,6 +164,7 @@ def _text(options: argparse.Namespace, result: dict[str, Any]) -> str:
             f"wrote {options.output}: {size(before)} float -> {size(after)} integer, in {result['seconds']:.1f} s",
             "lowest signal to quantization noise:",
             table(rows, right=(2,)),
+            *([table(choices, HEADER)] if choices else []),
             f"next: intvit verify {options.output}",
         ]
     )

@@ -21,6 +21,7 @@ from intvit.io.digest import node_digest
 from intvit.io.model import test_pattern
 from intvit.ir import Graph, certify
 from intvit.quantize.calibrate import calibrate
+from intvit.quantize.families import choose_families, without_unread_scores
 from intvit.quantize.float_graph import FloatGraph
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import linear_layers
@@ -88,6 +89,8 @@ def quantize(
         (lambda done, total: progress("sample", done, total)) if progress else None,
     )  # fmt: skip
     context = Context(graph, layers, sites, statistics, recipe, layer_rows)
+    context.choices = choose_families(context)
+    context.sites = without_unread_scores(context)
     context.spreads = select_spreads(
         context, model, pixels, normalize, (lambda done, total: progress("select", done, total)) if progress else None
     )
@@ -107,6 +110,7 @@ def quantize(
             "recipe": recipe.to_json(),
             "calibration_images": len(pixels),
             "calibration_sha256": hashlib.sha256(b"".join(p.tobytes() for p in pixels)).hexdigest(),
+            **({"choices": {name: choice.to_json() for name, choice in context.choices.items()}} if context.choices else {}),
         },
         preprocess=json.loads(preprocess.to_json()),
         labels=tuple(labels),

@@ -23,7 +23,7 @@ from intvit.quantize.ranges import (
     tied_magnitudes,
     unsigned_codes,
 )
-from intvit.quantize.recipe import Spread
+from intvit.quantize.recipe import NORMALIZED_SOFTMAXES, Spread
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
 from intvit.quantize.weights import round_weights
@@ -174,9 +174,11 @@ def _absorbs_zero_point(context: Context, use: Use) -> bool:
     if use.kind != UseKind.MATMUL or use.node is None or use.index != 1:
         return False
     left, product = use.node.inputs[0], use.node.output
-    if any(node.output == left and node.op == "Softmax" for node in context.graph.nodes):
+    softmax = next((node for node in context.graph.nodes if node.output == left and node.op == "Softmax"), None)
+    if softmax is not None:
         site = context.sites.get(product)
-        return site is not None and site.kind == UseKind.LINEAR and not context.recipe.normalizes
+        deferred = context.family(softmax) not in NORMALIZED_SOFTMAXES
+        return site is not None and site.kind == UseKind.LINEAR and deferred
     return product not in context.sites
 
 

@@ -29,6 +29,8 @@ SEARCHED_BITS = 6
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
 NORMALIZED_SOFTMAXES = ("shiftmax", "bit", "i-bert")
+UNIFIED = "unified"
+"""What leaves the choice of the softmax or GELU of each node to the metric of `unified_metric.py`."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class Recipe:
         name: what `--recipe` takes.
         softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred;
             `two-scale` (a table of two-scale codes, V-2SF of TSPTQ-ViT, arXiv 2305.12901); or probabilities, as in the papers:
-            `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`.
+            `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`; or `unified`, chosen for each node.
         gelu: `polynomial` or `table`; `shift` (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or
-            `quartic-fitted` (the same with constants fitted to the calibrated inputs).
+            `quartic-fitted` (the same with constants fitted to the calibrated inputs); or `unified`, chosen for each node.
         gelu_input_bits: 8 or 16 bits of what `i-bert` and the quartics read; `shift` always reads 8, the others 16.
         layer_norm: `exact`, or `newton` (I-ViT's I-LayerNorm).
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
@@ -110,8 +112,8 @@ class Recipe:
 
     @property
     def normalizes(self) -> bool:
-        """Whether softmax gives probabilities, from scores of one scale."""
-        return self.softmax in NORMALIZED_SOFTMAXES
+        """Whether a softmax may give probabilities, from scores of one scale."""
+        return self.softmax in (*NORMALIZED_SOFTMAXES, UNIFIED)
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON-ready values, numbers with a fraction as text."""
@@ -128,54 +130,35 @@ def _without_floats(value: Any) -> Any:
 
 
 _PLAIN = Spread(0.0, 1.0)
+_MINMAX = Recipe(
+    "minmax",
+    norm=_PLAIN,
+    few_rows=_PLAIN,
+    query_key=1.0,
+    value=_PLAIN,
+    attention=1.0,
+    wide_rows=0,
+    gelu_candidates=(_PLAIN,),
+    compensate_weights=False,
+    correct_bias=False,
+)
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
     "accurate": Recipe("accurate", softmax="two-scale", wide_rows=4, wide=("MatMul",)),
     "tables": Recipe("tables", softmax="table", gelu="table"),
-    "i-vit": Recipe(
-        "i-vit",
-        softmax="shiftmax",
-        gelu="shift",
-        layer_norm="newton",
-        norm=_PLAIN,
-        few_rows=_PLAIN,
-        query_key=1.0,
-        value=_PLAIN,
-        attention=1.0,
-        wide_rows=0,
-        gelu_candidates=(_PLAIN,),
-        compensate_weights=False,
-        correct_bias=False,
-        symmetric=True,
-    ),
-    "minmax": Recipe(
-        "minmax",
-        norm=_PLAIN,
-        few_rows=_PLAIN,
-        query_key=1.0,
-        value=_PLAIN,
-        attention=1.0,
-        wide_rows=0,
-        gelu_candidates=(_PLAIN,),
-        compensate_weights=False,
-        correct_bias=False,
-    ),
-    "tsptq-vit": Recipe(
-        "tsptq-vit",
+    "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
+    "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
+    "minmax": _MINMAX,
+    "tsptq-vit": replace(
+        _MINMAX,
+        name="tsptq-vit",
         softmax="two-scale",
         gelu="table",
-        norm=_PLAIN,
-        few_rows=_PLAIN,
-        query_key=1.0,
-        value=_PLAIN,
-        attention=1.0,
-        wide_rows=0,
-        gelu_candidates=(_PLAIN,),
-        compensate_weights=False,
         two_scale_gelu=True,
         norm_input_bits=8,
         outlier_channels=True,
         clip_ranges=True,
+        correct_bias=True,
     ),
 }
 """The recipes by name; docs/recipe.md has a line on each."""

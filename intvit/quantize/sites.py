@@ -27,7 +27,7 @@ class Site:
         uses: all final uses.
         shape: its shape at batch size 1.
         batch_axis: the axis that carries the batch.
-        channel_axes: the axes along which scales may differ; the others are rows.
+        channel_axes: the axes along which scales may differ; the others are rows. Scores have one scale, and rows as softmax.
         stream: the value whose range it must cover (its own, or that of a `Concat` it goes into).
     """
 
@@ -115,7 +115,7 @@ def _site(graph: FloatGraph, value: str) -> Site | None:
     shape, batch_axis = graph.shapes[value], graph.batch_axes[value]
     if batch_axis is None:
         return None
-    axes = () if kind == UseKind.SCORES else _channel_axes(graph, value, len(shape))
+    axes = (len(shape) - 1,) if kind == UseKind.SCORES else _channel_axes(graph, value, len(shape))
     return Site(value, kind, uses, shape, batch_axis, axes, concat[0] if concat else value)
 
 

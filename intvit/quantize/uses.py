@@ -70,6 +70,16 @@ def _kind(graph: FloatGraph, node: FloatNode, index: int) -> UseKind:
     return {"Softmax": UseKind.SCORES, "Gelu": UseKind.GELU}.get(node.op, UseKind.STREAM)
 
 
+def factor_between(graph: FloatGraph, start: str, end: str) -> float:
+    """Return the product of the constants by which a value is multiplied until it arrives at a use as `end`."""
+    factor = 1.0
+    while end != start:
+        node = next(node for node in graph.nodes if node.output == end)
+        factor *= scalar_factor(graph, node) or 1.0
+        end = node.inputs[0]
+    return factor
+
+
 def move(graph: FloatGraph, node: FloatNode, array: Array) -> Array:
     """Apply a data movement node to an array of its input's shape at batch size 1."""
     if node.op == "Reshape":

@@ -9,6 +9,7 @@ from typing import Any
 from intvit.io import IntegerModel
 from intvit.ir import certify, check_graph, to_text
 from intvit.kernels.simd import current_level
+from intvit.report.choices import chosen_families
 from intvit.report.macs import macs
 from intvit.runtime.plan import plan_run
 from intvit.runtime.session import Session
@@ -39,6 +40,7 @@ def summarize(model: IntegerModel, file_bytes: int, *, nodes: bool = False) -> d
         "tool_version": info.tool_version,
         "recipe": info.recipe,
         "options": dict(info.options),
+        "choices": chosen_families(info.options),
         "certificate": [str(claim) for claim in certify(model.graph).tightest(3)],
         "known_answer": info.known_answer is not None,
         "operators": dict(sorted(Counter(node.op.kind() for node in model.graph.nodes).items())),

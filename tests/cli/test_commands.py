@@ -38,6 +38,27 @@ def test_quantize_is_reproducible(tmp_path, model):
     assert {"model", "recipe", "float_bytes", "seconds", "warnings"} <= result.keys()
 
 
+def test_quantize_and_inspect_show_what_the_metric_chose(tmp_path):
+    output = tmp_path / "out.onnx"
+    text = succeed(*quantize_arguments(output), "--recipe", "iptq-vit")
+    choices = succeed_json("inspect", output)["choices"]
+    assert {choice["op"] for choice in choices} == {"Gelu", "Softmax"}
+    shown = succeed("inspect", output)
+    for choice in choices:
+        omegas = {family: float(figures["omega"]) for family, figures in choice["candidates"].items()}
+        assert choice["family"] == max(omegas, key=omegas.get)
+        for printed in (text, shown):
+            (line,) = (line for line in printed.splitlines() if line.startswith(f"{choice['node']} "))
+            assert line.split()[1:3] == [choice["op"], choice["family"]]
+            assert all(f"{family} {figures['omega']} (" in line for family, figures in choice["candidates"].items())
+    assert succeed_json(*quantize_arguments(tmp_path / "again.onnx"), "--recipe", "iptq-vit")["choices"] == choices
+    assert (tmp_path / "again.onnx").read_bytes() == output.read_bytes()
+
+
+def test_a_recipe_that_names_its_approximations_leaves_no_choices(model):
+    assert succeed_json("inspect", model)["choices"] == []
+
+
 def test_quantize_says_which_preprocessing_it_takes(tmp_path):
     arguments = ("quantize", FLOAT, "--calib", CALIBRATION, "--calib-images", 4, "-o", tmp_path / "out.onnx")
     done = intvit(*arguments, "--recipe", "minmax")

@@ -69,7 +69,7 @@ def test_a_family_runs_everywhere_and_stays_near_the_float_model(canonical, judg
     assert 10 * np.log10((exact**2).sum() / (error**2).sum()) > 12
 
 
-@pytest.mark.parametrize("choices", [{"gelu": "shifted"}, {"layer_norm": "exactly"}])
+@pytest.mark.parametrize("choices", [{"gelu": "shifted"}, {"layer_norm": "exactly"}, {"softmax": "softest"}])
 def test_an_unknown_family_is_an_error_that_names_the_known_ones(canonical, choices):
-    with pytest.raises(UsageError, match=r"shift.*quartic|newton"):
+    with pytest.raises(UsageError, match=r"shift.*quartic|newton|table.*i-bert"):
         quantize(canonical, images(2, 0), recipe=replace(PLAIN, **choices))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -10,22 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S16, S32, U8, Interval, common_shift
-from intvit.ops import MatMul, SoftmaxDivide, SoftmaxPolynomial, SoftmaxTable
-from intvit.ops.softmax_polynomial import FRACTION_BITS, scaled_cubic
+from intvit.numerics import S16, S32, U8, Interval
+from intvit.ops import MatMul, SoftmaxDivide
 from intvit.quantize.choose import wide_limit
 from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
+from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, score_multipliers
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
-from intvit.quantize.lower.two_scale import TABLE_STEPS, emit_softmax
+from intvit.quantize.lower.two_scale import emit_softmax
 from intvit.quantize.ranges import HEADROOM, decode, encode, unsigned_codes
+from intvit.quantize.recipe import NORMALIZED_SOFTMAXES, find_choice
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
-TABLE_ENTRIES = 4096
 
 
 def lower_matmul(context: Context, node: FloatNode) -> None:
@@ -52,33 +53,44 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     consumers = context.graph.consumers.get(node.output, [])
     if not all(user.op == "MatMul" and index == 0 for user, index in consumers) or node.output in context.graph.outputs:
         raise unsupported(node, "its result is used by more than a product with values", "please report this model")
-    if context.recipe.normalizes:
-        lower_normalized_softmax(context, node)
-        return
+    find_choice(SOFTMAXES, "softmax", context.family(node))(context, node)
+
+
+def _scores(context: Context, node: FloatNode) -> tuple[str, Array]:
+    """Return the s32 scores that softmax reads, and the real value of one step of them, 1 along the rows."""
     scores = context.values[node.inputs[0]]
     if scores.encoding.dtype != S32:
         raise unsupported(node, "its input is not a product of activations", "see 'intvit coverage'")
     scale = scores.encoding.scale.max(-1, keepdims=True)
     if scale.shape[-2] != 1:
         raise unsupported(node, "its input's scale differs by row", "please report this model")
-    polynomial = context.recipe.softmax == "polynomial"
-    units = math.log2(math.e) * (1 << FRACTION_BITS) if polynomial else TABLE_STEPS
-    multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
-    shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
-    multiplier = context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, np.int32).reshape(shape))
-    top, dtype = context.recipe.softmax_top, U8
-    if context.recipe.softmax == "two-scale":
-        coarse_shift = context.coarse_shifts.get(node.output, context.recipe.act_bits // 2)
-        e, row_sum = emit_softmax(context, node.name, (scores.name, multiplier), shift, coarse_shift)
-        dtype = S16
-    elif context.recipe.softmax == "table":
-        entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
-        constant = context.builder.constant(f"{node.name}.table", entries)
-        e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores.name, multiplier, constant)
-    else:
-        op = SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top))
-        e, row_sum = context.builder.add(node.name, op, scores.name, multiplier)
-    context.set(node.output, e, per_tensor(dtype, 1.0, scale.ndim), row_sum)
+    return scores.name, scale
+
+
+def _lower_two_scale_softmax(context: Context, node: FloatNode) -> None:
+    """Lower softmax to exponentials in two-scale codes, whose values products read."""
+    scores, scale = _scores(context, node)
+    multipliers, shift = score_multipliers(scale, TABLE_STEPS)
+    multiplier = context.builder.constant(f"{node.name}.multiplier", multipliers)
+    coarse_shift = context.coarse_shifts.get(node.output, context.recipe.act_bits // 2)
+    e, row_sum = emit_softmax(context, node.name, (scores, multiplier), shift, coarse_shift)
+    context.set(node.output, e, per_tensor(S16, 1.0, scale.ndim), row_sum)
+
+
+def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
+    scores, scale = _scores(context, node)
+    op, constants = exponential(context.family(node), scale, context.recipe.softmax_top)
+    names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
+    e, row_sum = context.builder.add(node.name, op, scores, *names)
+    context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
+
+
+SOFTMAXES: dict[str, Callable[[Context, FloatNode], None]] = {
+    **dict.fromkeys(UNITS, _lower_deferred_softmax),
+    "two-scale": _lower_two_scale_softmax,
+    **dict.fromkeys(NORMALIZED_SOFTMAXES, lower_normalized_softmax),
+}
+"""What `Recipe.softmax` may say."""
 
 
 def _divide(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:

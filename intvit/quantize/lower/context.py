@@ -22,6 +22,7 @@ from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.recipe import Recipe, Spread
 from intvit.quantize.sites import Site
+from intvit.quantize.unified_metric import FamilyChoice
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
@@ -60,6 +61,7 @@ class Context:
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
         spreads: the selected spread of GELU outputs.
         coarse_shifts: the selected coarse shift of softmax outputs in two-scale codes.
+        choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -75,8 +77,18 @@ class Context:
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
     coarse_shifts: dict[str, int] = field(default_factory=dict)
+    choices: dict[str, FamilyChoice] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+    def family(self, node: FloatNode) -> str:
+        """Return the approximation of a `Softmax` or `Gelu`: what was chosen for the node, else the recipe's."""
+        choice = self.choices.get(node.name)
+        return choice.family if choice else {"Softmax": self.recipe.softmax, "Gelu": self.recipe.gelu}[node.op]
+
+    def family_reading(self, site: Site) -> str:
+        """Return the approximation of the softmax or GELU that reads a site."""
+        return self.family(next(use.node for use in site.uses if use.node is not None))
 
     def makes_output(self, layer: LinearLayer) -> bool:
         """Whether a layer's result is an output of the model."""

@@ -1,4 +1,4 @@
-"""Gelu: the recipe's operator and the per-channel requantization of its output."""
+"""Gelu: the operator of the node's family and the per-channel requantization of its output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GELUS: dict[str, Callable[[Context, FloatNode, Lowered], GeluForm]] = {
 def lower_gelu(context: Context, node: FloatNode) -> None:
     """Lower `Gelu`; the tanh spelling differs from the exact one by at most 5e-4 and gets the same operator."""
     source = context.stream(node.inputs[0])
-    form = find_choice(GELUS, "gelu", context.recipe.gelu)(context, node, source)
+    form = find_choice(GELUS, "gelu", context.family(node))(context, node, source)
     context.spreads.setdefault(node.output, DEFAULT_SPREAD)
     rank, reader = len(context.graph.shapes[node.output]), two_scale_reader(context, node.output)
     encoding = per_tensor(S32, 2.0**-VALUE_BITS, rank) if reader else output_encoding(context, node.output, rank)

@@ -16,7 +16,6 @@ from intvit.numerics import S8, S16
 from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.ranges import stream_scale
-from intvit.quantize.recipe import Recipe
 
 Array = NDArray[Any]
 MAX_FRACTION_BITS = 13
@@ -40,16 +39,16 @@ class GeluForm:
     constants: Mapping[str, Array] = field(default_factory=dict)
 
 
-def gelu_input(recipe: Recipe, statistics: Statistics, rank: int) -> Encoding:
+def gelu_input(family: str, bits: int, statistics: Statistics, rank: int) -> Encoding:
     """Return the codes of a value that GELU reads: one scale, no zero point.
 
     ShiftGELU reads s8 that cover just the calibrated range, as in I-ViT (arXiv 2207.01405); the polynomials of erf read s8
-    likewise or s16 with headroom, whatever `gelu_input_bits` says; the others s16 on a power of two.
+    likewise or s16 with headroom, whatever `gelu_input_bits`, `bits`, says; the others s16 on a power of two.
     """
-    if recipe.gelu not in FIXED_POINT and (recipe.gelu == "shift" or recipe.gelu_input_bits == S8.bits):
+    if family not in FIXED_POINT and (family == "shift" or bits == S8.bits):
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-6)
         return per_tensor(S8, top / S8.high, rank)
     step = max(stream_scale(statistics.low, statistics.high, S16), 2.0**-MAX_FRACTION_BITS)
-    if recipe.gelu in FIXED_POINT:
+    if family in FIXED_POINT:
         step = 2.0 ** -max(0, math.floor(-math.log2(step)))
     return per_tensor(S16, step, rank)

@@ -137,10 +137,10 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         codes = signed_codes(context.recipe.act_bits)
         return replace(context.site_encoding(site, S8, choice.scale, choice.zero_point), span=codes)
     if site.kind == UseKind.SCORES:
-        return scores_encoding(context.recipe, statistics, rank)
+        return scores_encoding(context.family_reading(site), statistics, rank)
     if site.kind == UseKind.OUTPUT:
         top = max(float(np.abs([statistics.low, statistics.high]).max()), 1e-9)
         return per_tensor(S32, top / (1 << LOGIT_BITS), rank)
     if site.kind == UseKind.GELU:
-        return gelu_input(context.recipe, statistics, rank)
+        return gelu_input(context.family_reading(site), context.recipe.gelu_input_bits, statistics, rank)
     return per_tensor(S16, stream_scale(statistics.low, statistics.high, S16), rank)

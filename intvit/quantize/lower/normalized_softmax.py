@@ -35,13 +35,13 @@ class Probabilities(TypedDict):
 
 
 def lower_normalized_softmax(context: Context, node: FloatNode) -> None:
-    """Lower softmax to the probabilities of the recipe's family."""
+    """Lower softmax to the probabilities of the node's family."""
     scores = context.values[node.inputs[0]]
     if not scores.encoding.per_tensor or scores.encoding.dtype not in (S8, S16):
         raise unsupported(node, "its input has no scale of its own", "see 'intvit coverage'")
     bits = probability_bits(context.graph.shapes[node.output][-1])
     scale = Fraction(float(scores.encoding.scale.reshape(-1)[0]))
-    op = FAMILIES[context.recipe.softmax](scale, Probabilities(to=S16, bits=bits))
+    op = FAMILIES[context.family(node)](scale, Probabilities(to=S16, bits=bits))
     name = context.emit(node.name, op, scores.name)
     context.set(node.output, name, per_tensor(S16, 2.0 ** (1 - bits), scores.encoding.scale.ndim))
 

@@ -19,13 +19,12 @@ from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.lower.deferred_softmax import TABLE_STEPS
 from intvit.quantize.ranges import unsigned_codes
 from intvit.quantize.two_scale import TwoScale, select_outliers, select_output_outliers, select_two_scale
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
-TABLE_STEPS = 512
-"""Entries of the exponential's table for each factor of e."""
 
 
 def emit_softmax(context: Context, name: str, inputs: tuple[str, str], shift: int, coarse_shift: int) -> tuple[str, str]:

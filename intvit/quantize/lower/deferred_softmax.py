@@ -1,0 +1,44 @@
+"""The exponentials of a softmax whose division by the row sum is deferred past the product with the values."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.ir import Op
+from intvit.numerics import common_shift
+from intvit.ops import SoftmaxPolynomial, SoftmaxTable
+from intvit.ops.softmax_polynomial import FRACTION_BITS, scaled_cubic
+
+Array = NDArray[Any]
+TABLE_ENTRIES = 4096
+TABLE_STEPS = 512
+"""Entries of the exponential's table for each factor of e."""
+UNITS = {"polynomial": math.log2(math.e) * (1 << FRACTION_BITS), "table": float(TABLE_STEPS)}
+"""Steps of the exponent for each factor of e, by family."""
+
+
+def score_multipliers(scale: Array, units: float) -> tuple[Array, int]:
+    """Return multipliers, s32, and a shift that make distances of scores of some scale count `units` for each factor of e."""
+    multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
+    return np.array(multipliers, np.int32).reshape(scale.shape[1:] if scale.ndim > 1 else scale.shape), shift
+
+
+def exponential(family: str, scale: Array, top: int) -> tuple[Op, dict[str, Array]]:
+    """Return the operator of a family and its constants by name.
+
+    Args:
+        family: `polynomial` or `table`.
+        scale: the real value of one step of the scores, float64 [1, ..., 1, 1], 1 along the rows.
+        top: the code of each row's largest exponential.
+    """
+    multipliers, shift = score_multipliers(scale, UNITS[family])
+    constants: dict[str, Array] = {"multiplier": multipliers}
+    if family == "polynomial":
+        return SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top)), constants
+    entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
+    return SoftmaxTable(shift=shift), constants | {"table": entries}
