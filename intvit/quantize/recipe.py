@@ -154,11 +154,11 @@ RECIPES: dict[str, Recipe] = {
         name="tsptq-vit",
         softmax="two-scale",
         gelu="table",
-        correct_bias=True,
         two_scale_gelu=True,
         norm_input_bits=8,
         outlier_channels=True,
         clip_ranges=True,
+        correct_bias=True,
     ),
 }
 """The recipes by name; docs/recipe.md has a line on each."""

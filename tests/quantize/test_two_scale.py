@@ -12,8 +12,7 @@ from intvit.io import model_to_bytes
 from intvit.ir import infer_types
 from intvit.numerics import S8, S16, U8
 from intvit.quantize import quantize
-from intvit.quantize.lower.deferred_softmax import TABLE_STEPS
-from intvit.quantize.lower.two_scale import exponential_codes
+from intvit.quantize.lower.two_scale import TABLE_STEPS, exponential_codes
 from intvit.quantize.recipe import RECIPES
 from intvit.quantize.two_scale import TwoScale, exponentials, select_outliers, select_output_outliers, select_two_scale
 from intvit.runtime.engine import Engine

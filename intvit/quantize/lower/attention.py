@@ -18,7 +18,7 @@ from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
-from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponent, exponential
+from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, score_multipliers
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
 from intvit.quantize.lower.two_scale import emit_softmax
@@ -56,29 +56,38 @@ def lower_softmax(context: Context, node: FloatNode) -> None:
     find_choice(SOFTMAXES, "softmax", context.family(node))(context, node)
 
 
-def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
+def _scores(context: Context, node: FloatNode) -> tuple[str, Array]:
+    """Return the s32 scores that softmax reads, and the real value of one step of them, 1 along the rows."""
     scores = context.values[node.inputs[0]]
     if scores.encoding.dtype != S32:
         raise unsupported(node, "its input is not a product of activations", "see 'intvit coverage'")
     scale = scores.encoding.scale.max(-1, keepdims=True)
     if scale.shape[-2] != 1:
         raise unsupported(node, "its input's scale differs by row", "please report this model")
-    family = context.family(node)
-    if family == "two-scale":
-        multiplier, shift = exponent(scale, TABLE_STEPS)
-        constant = context.builder.constant(f"{node.name}.multiplier", multiplier)
-        coarse_shift = context.coarse_shifts.get(node.output, context.recipe.act_bits // 2)
-        values, row_sum = emit_softmax(context, node.name, (scores.name, constant), shift, coarse_shift)
-        context.set(node.output, values, per_tensor(S16, 1.0, scale.ndim), row_sum)
-        return
-    op, constants = exponential(family, scale, context.recipe.softmax_top)
+    return scores.name, scale
+
+
+def _lower_two_scale_softmax(context: Context, node: FloatNode) -> None:
+    """Lower softmax to exponentials in two-scale codes, whose values products read."""
+    scores, scale = _scores(context, node)
+    multipliers, shift = score_multipliers(scale, TABLE_STEPS)
+    multiplier = context.builder.constant(f"{node.name}.multiplier", multipliers)
+    coarse_shift = context.coarse_shifts.get(node.output, context.recipe.act_bits // 2)
+    e, row_sum = emit_softmax(context, node.name, (scores, multiplier), shift, coarse_shift)
+    context.set(node.output, e, per_tensor(S16, 1.0, scale.ndim), row_sum)
+
+
+def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
+    scores, scale = _scores(context, node)
+    op, constants = exponential(context.family(node), scale, context.recipe.softmax_top)
     names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
-    e, row_sum = context.builder.add(node.name, op, scores.name, *names)
+    e, row_sum = context.builder.add(node.name, op, scores, *names)
     context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
 
 
 SOFTMAXES: dict[str, Callable[[Context, FloatNode], None]] = {
-    **dict.fromkeys((*UNITS, "two-scale"), _lower_deferred_softmax),
+    **dict.fromkeys(UNITS, _lower_deferred_softmax),
+    "two-scale": _lower_two_scale_softmax,
     **dict.fromkeys(NORMALIZED_SOFTMAXES, lower_normalized_softmax),
 }
 """What `Recipe.softmax` may say."""

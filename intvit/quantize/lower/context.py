@@ -60,8 +60,8 @@ class Context:
         values: lowered values by float value name.
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
         spreads: the selected spread of GELU outputs.
-        choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
         coarse_shifts: the selected coarse shift of softmax outputs in two-scale codes.
+        choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -76,8 +76,8 @@ class Context:
     values: dict[str, Lowered] = field(default_factory=dict)
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
-    choices: dict[str, FamilyChoice] = field(default_factory=dict)
     coarse_shifts: dict[str, int] = field(default_factory=dict)
+    choices: dict[str, FamilyChoice] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

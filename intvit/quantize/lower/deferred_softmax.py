@@ -22,11 +22,10 @@ UNITS = {"polynomial": math.log2(math.e) * (1 << FRACTION_BITS), "table": float(
 """Steps of the exponent for each factor of e, by family."""
 
 
-def exponent(scale: Array, units: float) -> tuple[Array, int]:
-    """Return the multipliers and their shift that turn scores of a scale into exponents of `units` for each factor of e."""
+def score_multipliers(scale: Array, units: float) -> tuple[Array, int]:
+    """Return multipliers, s32, and a shift that make distances of scores of some scale count `units` for each factor of e."""
     multipliers, shift = common_shift([Fraction(float(s) * units) for s in scale.reshape(-1)])
-    shape = scale.shape[1:] if scale.ndim > 1 else scale.shape
-    return np.array(multipliers, np.int32).reshape(shape), shift
+    return np.array(multipliers, np.int32).reshape(scale.shape[1:] if scale.ndim > 1 else scale.shape), shift
 
 
 def exponential(family: str, scale: Array, top: int) -> tuple[Op, dict[str, Array]]:
@@ -37,8 +36,8 @@ def exponential(family: str, scale: Array, top: int) -> tuple[Op, dict[str, Arra
         scale: the real value of one step of the scores, float64 [1, ..., 1, 1], 1 along the rows.
         top: the code of each row's largest exponential.
     """
-    multiplier, shift = exponent(scale, UNITS[family])
-    constants = {"multiplier": multiplier}
+    multipliers, shift = score_multipliers(scale, UNITS[family])
+    constants: dict[str, Array] = {"multiplier": multipliers}
     if family == "polynomial":
         return SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top)), constants
     entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
