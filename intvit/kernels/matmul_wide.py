@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from intvit.kernels.integer import share
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.linear_wide import split_bytes
 from intvit.kernels.matmul import start_sums
 from intvit.kernels.pack import pack_activation
 from intvit.kernels.simd import Level
+from intvit.kernels.split import split_row
 from intvit.kernels.tile import dot_tile, panel_width, tile_rows
 from intvit.kernels.vector import LANES_32, load, store
 
@@ -47,7 +47,7 @@ def matmul_wide(
         for row in range(0, rows, height):
             count = min(height, rows - row)
             for r in range(count):
-                split_bytes(a[head, row + r], lower[0, 0], upper[0, 0], bytes_of_rows[r])
+                split_row(a[head, row + r], lower[0, 0], upper[0, 0], bytes_of_rows[r])
             multiply_bytes(level, bytes_of_rows, count, packed, depth, bias, sums, y[head, row:])
 
 
