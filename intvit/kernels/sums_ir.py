@@ -44,14 +44,16 @@ def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vecto
     """
     lanes, x_rows = level.traits.lanes, operands.x_rows
     kind = vector(I32, lanes)
-    bias = [load(builder, builder.add(operands.bias, I64(4 * lanes * v)), kind) for v in range(vectors)]
     # LLVM 22 does not come back from an XOR of a loaded and a known vector.
     flip = repeat(builder, opaque(builder, I32(FLIPS[level.traits.left.itemsize])), lanes) if flips else None
-    if operands.upper is None:
-        return _emit_loop(builder, level, flip, operands, x_rows, [bias] * len(x_rows))
-    zeros = [[constant(kind, 0)] * vectors] * len(x_rows)
-    upper = _emit_loop(builder, level, flip, operands, [builder.add(row, operands.upper) for row in x_rows], zeros)
-    starts = [[builder.add(builder.shl(s, constant(kind, 8)), b) for s, b in zip(row, bias, strict=True)] for row in upper]
+    upper = None
+    if operands.upper is not None:
+        zeros = [[constant(kind, 0)] * vectors] * len(x_rows)
+        upper = _emit_loop(builder, level, flip, operands, [builder.add(row, operands.upper) for row in x_rows], zeros)
+    bias = [load(builder, builder.add(operands.bias, I64(4 * lanes * v)), kind) for v in range(vectors)]
+    starts = [bias] * len(x_rows)
+    if upper:
+        starts = [[builder.add(builder.shl(s, constant(kind, 8)), b) for s, b in zip(row, bias, strict=True)] for row in upper]
     return _emit_loop(builder, level, flip, operands, x_rows, starts)
 
 

@@ -13,7 +13,6 @@ from numba import types
 from numba.extending import intrinsic
 
 from intvit.kernels.codes_ir import Output, emit_codes
-from intvit.kernels.simd import Level
 from intvit.kernels.sums_ir import Operands, emit_sums
 from intvit.kernels.vector_ir import I64, call_own, store
 
@@ -21,7 +20,12 @@ ROWS = 6
 
 
 def _emit_tile(
-    builder: Any, level: Any, flips: Any, wide: Any, arguments: list[Any], emit_end: Callable[[list[list[Any]], list[Any]], None]
+    builder: Any,
+    level: Any,
+    flips: Any,
+    wide: Any,
+    arguments: list[Any],
+    emit_end: Callable[[list[list[Any]], list[Any]], None],
 ) -> None:
     """Emit the switch; `emit_end` gets what a loop leaves, and the addresses of the rows to store it to."""
     rows, vectors, x, x_stride, upper, packed, steps, bias, out, out_stride = arguments
