@@ -49,7 +49,7 @@ def test_sums_stay_in_registers(level, flips):
 @pytest.mark.parametrize("level", [level for level in TARGETS if level.traits.group == 4])
 def test_sums_stay_in_registers_from_upper_to_lower_bytes(level):
     lines, dot, _ = loop(level, wide=True)
-    on_stack = [line for line in lines if re.search(r"\((%rsp|%rbp)|\[sp", line)]
+    on_stack = [line for line in lines if "(%rsp" in line or "[sp" in line]
     assert not [line for line in on_stack if re.search(r"mm\d|\b[qv]\d", line)]
     assert sum(dot in line for line in lines) == 2 * 6 * level.traits.vectors
 
