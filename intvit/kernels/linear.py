@@ -23,9 +23,9 @@ def linear(
 
     Args:
         level: decides the packing, and the instructions.
-        x: of `left_type(level, signed)` [M, K], readable up to the padded depth.
+        x: the left operand, as `intvit.kernels.tile.dot_tile` takes it.
         packed: the weights, of padded depth `depth`.
-        bias: s32, padded to whole panels, less `offset(level, signed)` times the column sums of the weights.
+        bias: s32, padded to whole panels, less `offset(level, signed, bits)` times the column sums of the weights, modulo 2^32.
         multiplier: s32, padded to whole panels.
         shift, zero_point, low, high: such that `intvit.kernels.codes_ir.fits_high_half` holds.
         codes: y's type, [M, columns of a tile], scratch.

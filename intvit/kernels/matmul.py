@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from intvit.kernels.integer import share
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.pack import pack_activation
 from intvit.kernels.simd import Level
@@ -17,21 +19,23 @@ Array = NDArray[Any]
 
 @kernel(scratch=("packed", "bias", "sums"), strided=("a", "b"))
 def matmul(
-    level: Level, a: Array, b: Array, packed: Array, depth: int, bias: Array, offsets: Array, sums: Array, y: Array
-) -> None:
+    level: Level, a: Array, b: Array, packed: Array, depth: int, bias: Array, offsets: Array, sums: Array, y: Array,
+    part: int, parts: int,
+) -> None:  # fmt: skip
     """Compute `y = a @ b` for every head.
 
     Args:
         level: decides the packing, and the instructions.
-        a: of `left_type(level, signed)` [H, M, K], unit stride in K, readable up to the padded depth.
+        a: the left operands of all heads, each as `intvit.kernels.tile.dot_tile` takes it.
         b: s8 [H, K, N], any strides.
         packed: scratch for one head of b, of padded depth `depth`.
         bias: s32 scratch, N padded to whole panels.
-        offsets: of `operand_type(level)` [1, depth], all `offset(level, signed)`.
+        offsets: of `operand_type(level)` [1, depth], or [1, 2, depth] for planes: what was added to each code of a.
         sums: s32 of `tile_shape(level)`, scratch.
         y: s32 [H, M, N].
     """
-    for head in range(len(y)):
+    start, stop = share(len(y), part, parts)
+    for head in range(start, stop):
         pack_activation(level, b[head], packed, depth)
         start_sums(level, packed, depth, offsets, sums, bias)
         operands = (a[head], packed, depth, bias, sums, y[head])
@@ -42,7 +46,7 @@ def matmul(
 def start_sums(level: Level, packed: Array, depth: Scalar, offsets: Array, sums: Array, bias: Array) -> None:
     """Fill `bias` with what undoes the offset of the left codes: `-offset` times the column sums of the packed matrix."""
     bias[:] = 0
-    column = 0 if offsets[0, 0] else len(bias)
+    column = 0 if np.any(offsets) else len(bias)
     while column < len(bias):
         width = panel_width(level, len(bias) - column)
         dot_tile(level, offsets, 0, 1, column, width, packed, depth, bias, sums, 0, 0)

@@ -1,7 +1,10 @@
 """The loop of a tile at every SIMD level: all sums stay in registers while the depth is walked four bytes at a time.
 
 A step loads the packed weights of every vector once, and four bytes of each row, repeated over the lanes: four codes of 8
-bits, or two that were widened to 16. One instruction multiplies them and adds the products up for every lane.
+bits, or two of 16. One instruction multiplies them and adds the products up for every lane.
+
+Where a level multiplies bytes, codes of 16 bits come as two planes. The depth is walked once for the upper bytes; their sums
+are shifted left by 8 and walked on with for the lower ones. The shift may wrap: the total, which fits, is right modulo 2^32.
 """
 
 from __future__ import annotations
@@ -12,20 +15,25 @@ from typing import Any
 from llvmlite import ir
 
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_ir import I8, I16, I32, I64, call, load, opaque, repeat, shuffle, vector
+from intvit.kernels.vector_ir import I8, I16, I32, I64, call, constant, load, opaque, repeat, shuffle, vector
 
-FLIP = -0x7F7F7F80
-"""0x80808080 as int32: turns four s8 into u8 that are larger by 128, or four u8 into s8 that are smaller by 128."""
+FLIPS = {1: -0x7F7F7F80, 2: -0x7FFF8000}
+"""0x80808080 and 0x80008000 as int32, by the bytes of a code: turn signed codes into unsigned ones that are larger by 128 or
+32768, or unsigned into signed ones that are smaller by as much."""
 
 
 @dataclass(frozen=True)
 class Operands:
-    """What a tile reads, as int64 values of LLVM: addresses, those of x by row, and the steps in the depth."""
+    """What a tile reads, as int64 values of LLVM: addresses, those of x by row, and the steps in the depth.
+
+    If there are upper bytes, `upper` is how far behind the lower ones of their row they lie.
+    """
 
     x_rows: list[Any]
     packed: Any
     steps: Any
     bias: Any
+    upper: Any = None
 
 
 def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vectors: int) -> list[list[Any]]:
@@ -34,31 +42,46 @@ def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vecto
     Returns:
         Vectors of sums by row.
     """
-    lanes, size = level.traits.lanes, _bytes(level) * vectors
+    lanes, x_rows = level.traits.lanes, operands.x_rows
     kind = vector(I32, lanes)
-    starts = [load(builder, builder.add(operands.bias, I64(4 * lanes * v)), kind) for v in range(vectors)]
     # LLVM 22 does not come back from an XOR of a loaded and a known vector.
-    flip = repeat(builder, opaque(builder, I32(FLIP)), lanes) if flips else None
+    flip = repeat(builder, opaque(builder, I32(FLIPS[level.traits.left.itemsize])), lanes) if flips else None
+    upper = None
+    if operands.upper is not None:
+        zeros = [[constant(kind, 0)] * vectors] * len(x_rows)
+        upper = _emit_loop(builder, level, flip, operands, [builder.add(row, operands.upper) for row in x_rows], zeros)
+    bias = [load(builder, builder.add(operands.bias, I64(4 * lanes * v)), kind) for v in range(vectors)]
+    starts = [bias] * len(x_rows)
+    if upper:
+        starts = [[builder.add(builder.shl(s, constant(kind, 8)), b) for s, b in zip(row, bias, strict=True)] for row in upper]
+    return _emit_loop(builder, level, flip, operands, x_rows, starts)
 
+
+def _emit_loop(
+    builder: Any, level: Level, flip: Any, operands: Operands, x_rows: list[Any], starts: list[list[Any]]
+) -> list[list[Any]]:
+    """Emit the walk along the depth, for sums that start as given."""
+    lanes, vectors = level.traits.lanes, len(starts[0])
+    kind, size = vector(I32, lanes), _bytes(level) * vectors
     before, loop = builder.block, builder.append_basic_block("tile.k")
     after = builder.append_basic_block("tile.end")
     builder.branch(loop)
     builder.position_at_end(loop)
     k = builder.phi(I64)
-    sums = [[builder.phi(kind) for _ in range(vectors)] for _ in operands.x_rows]
+    sums = [[builder.phi(kind) for _ in range(vectors)] for _ in x_rows]
     weights = _load_weights(builder, level, builder.add(operands.packed, builder.mul(k, I64(size))), vectors)
     updated = []
-    for x_row, row in zip(operands.x_rows, sums, strict=True):
+    for x_row, row in zip(x_rows, sums, strict=True):
         codes = repeat(builder, load(builder, builder.add(x_row, builder.mul(k, I64(4))), I32), lanes)
-        codes = builder.xor(codes, flip) if flips else codes
+        codes = builder.xor(codes, flip) if flip else codes
         updated.append([DOTS[level](builder, s, codes, w) for s, w in zip(row, weights, strict=True)])
     k_next = builder.add(k, I64(1))
     builder.cbranch(builder.icmp_signed("<", k_next, operands.steps), loop, after)
 
     k.add_incoming(I64(0), before)
     k.add_incoming(k_next, loop)
-    for row, new_row in zip(sums, updated, strict=True):
-        for phi, start, new in zip(row, starts, new_row, strict=True):
+    for row, start_row, new_row in zip(sums, starts, updated, strict=True):
+        for phi, start, new in zip(row, start_row, new_row, strict=True):
             phi.add_incoming(start, before)
             phi.add_incoming(new, loop)
     builder.position_at_end(after)

@@ -27,16 +27,24 @@ def left_type(level: Level, signed: bool) -> np.dtype[Any]:
     return level.traits.left if level.traits.group == 2 else np.dtype(np.int8 if signed else np.uint8)
 
 
+def splits(level: Level, bits: int) -> bool:
+    """Whether left codes of so many bits are wider than the level multiplies, and so split by `intvit.kernels.split`."""
+    return bits > 8 * operand_type(level).itemsize
+
+
 def operand_type(level: Level) -> np.dtype[Any]:
     """Return the type of left operands that the tile multiplies without an offset."""
     return level.traits.left
 
 
-def offset(level: Level, signed: bool) -> int:
-    """Return what the tile adds to each s8 or u8 code of a left operand, to be made up for in the bias."""
-    if left_type(level, signed) == operand_type(level):
+def offset(level: Level, signed: bool, bits: int = 8) -> int:
+    """Return what is added to each code of 8 or 16 bits of a left operand, to be made up for in the bias."""
+    if splits(level, bits):
+        return offset(level, signed=False) + 256 * offset(level, signed)
+    multiplied = operand_type(level)
+    if signed == (multiplied.kind == "i") or bits < 8 * multiplied.itemsize:
         return 0
-    return 128 if signed else -128
+    return 1 << (bits - 1) if signed else -(1 << (bits - 1))
 
 
 def tile_shape(level: Level) -> tuple[int, int]:
@@ -101,7 +109,9 @@ def dot_tile(*arguments: Any) -> None:
 
     Arguments:
         level: the SIMD level.
-        x: of `left_type` or `operand_type` [M, K], unit stride in K, readable up to the padded depth.
+        x: of `left_type` or `operand_type`, or codes of 16 bits at a level that multiplies such, [M, K]; or what
+            `intvit.kernels.split` makes of 16 bits at a level that multiplies bytes, [M, 2, K]; unit stride in K, readable up
+            to the padded depth.
         row, rows: the first row and 1 to 6 of them; column, width: one panel.
         packed: flat panels; depth: padded; bias: s32, padded to whole panels.
         out, out_row, out_column: s32 [.., ..], where the tile goes.
@@ -114,15 +124,15 @@ def _dot_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
     packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    lanes, group, flips = *_sizes(level), _flips(level, x)
+    lanes, group, flips, wide = *_sizes(level), _flips(level, x), x.ndim == 3
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
         packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
     ) -> None:  # fmt: skip
         sums_tile(
-            level, flips, np.int64(rows), np.int64(width // lanes),
-            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]),
+            level, flips, wide, np.int64(rows), np.int64(width // lanes),
+            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(x.strides[1]),
             np.int64(packed.ctypes.data + column * depth), np.int64(depth // group), np.int64(bias.ctypes.data + 4 * column),
             np.int64(out.ctypes.data + out_row * out.strides[0] + 4 * out_column), np.int64(out.strides[0]),
         )  # fmt: skip
@@ -143,15 +153,15 @@ def _code_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
     multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    lanes, group, flips, bits = *_sizes(level), _flips(level, x), y.dtype.bitwidth
+    lanes, group, flips, wide, bits = *_sizes(level), _flips(level, x), x.ndim == 3, y.dtype.bitwidth
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
         multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
     ) -> None:  # fmt: skip
         codes_tile(
-            level, flips, bits, np.int64(rows), np.int64(width // lanes),
-            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]),
+            level, flips, wide, bits, np.int64(rows), np.int64(width // lanes),
+            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(x.strides[1]),
             np.int64(packed.ctypes.data + column * depth), np.int64(depth // group), np.int64(bias.ctypes.data + 4 * column),
             np.int64(y.ctypes.data + row * y.strides[0] + column * y.strides[1]), np.int64(y.strides[0]),
             np.int64(multiplier.ctypes.data + 4 * column), np.int64(shift), np.int64(zero_point), np.int64(low), np.int64(high),
@@ -165,10 +175,10 @@ def _sizes(level: Any) -> tuple[int, int]:
 
 
 def _flips(level: Any, x: Any) -> bool:
-    """Whether x has the other 8-bit type than the level multiplies.
+    """Whether the codes of x have the other sign than the level multiplies.
 
     Raises:
-        TypingError: x needs to be widened.
+        TypingError: x needs to be widened or split.
     """
     left = level.level.traits.left
     if x.dtype.bitwidth != 8 * left.itemsize:

@@ -1,6 +1,7 @@
 """The dot-product tiles as functions that kernels call: a switch over the tile's shape, with one loop for each.
 
-A tile is up to 6 rows by up to `Traits.vectors` vectors of int32 sums.
+A tile is up to 6 rows by up to `Traits.vectors` vectors of int32 sums. Literals choose what is compiled: `flips`, whether the
+codes of x have the other sign than the level multiplies; `wide`, whether there are upper bytes, `upper` behind the lower ones.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from numba import types
 from numba.extending import intrinsic
 
 from intvit.kernels.codes_ir import Output, emit_codes
-from intvit.kernels.simd import Level
 from intvit.kernels.sums_ir import Operands, emit_sums
 from intvit.kernels.vector_ir import I64, call_own, store
 
@@ -20,11 +20,16 @@ ROWS = 6
 
 
 def _emit_tile(
-    builder: Any, level: Level, flips: bool, arguments: list[Any], emit_end: Callable[[list[list[Any]], list[Any]], None]
+    builder: Any,
+    level: Any,
+    flips: Any,
+    wide: Any,
+    arguments: list[Any],
+    emit_end: Callable[[list[list[Any]], list[Any]], None],
 ) -> None:
     """Emit the switch; `emit_end` gets what a loop leaves, and the addresses of the rows to store it to."""
-    rows, vectors, x, x_stride, packed, steps, bias, out, out_stride = arguments
-    most = level.traits.vectors
+    rows, vectors, x, x_stride, upper, packed, steps, bias, out, out_stride = arguments
+    most = level.level.traits.vectors
     done = builder.append_basic_block("tile.done")
     is_one = builder.icmp_signed("==", rows, I64(1))
     switch = builder.switch(builder.select(is_one, vectors, builder.add(vectors, I64(most))), done)
@@ -36,7 +41,8 @@ def _emit_tile(
             x_rows, out_rows = (
                 _rows(builder, start, stride, rows, height) for start, stride in ((x, x_stride), (out, out_stride))
             )
-            emit_end(emit_sums(builder, level, flips, Operands(x_rows, packed, steps, bias), width), out_rows)
+            operands = Operands(x_rows, packed, steps, bias, upper if wide.literal_value else None)
+            emit_end(emit_sums(builder, level.level, flips.literal_value, operands, width), out_rows)
             builder.branch(done)
     builder.position_at_end(done)
 
@@ -51,7 +57,7 @@ def _rows(builder: Any, start: Any, stride: Any, rows: Any, height: int) -> list
 
 
 def _sums_tile(  # type: ignore[no-untyped-def]
-    _typing: Any, level, flips, rows, vectors, x, x_stride, packed, steps, bias, out, out_stride,  # noqa: ANN001
+    _typing: Any, level, flips, wide, rows, vectors, x, x_stride, upper, packed, steps, bias, out, out_stride,  # noqa: ANN001
 ) -> Any:  # fmt: skip
     lanes = level.level.traits.lanes
 
@@ -61,38 +67,38 @@ def _sums_tile(  # type: ignore[no-untyped-def]
                 for v, vector in enumerate(row):
                     store(builder, vector, builder.add(out_row, I64(4 * lanes * v)))
 
-        _emit_tile(builder, level.level, flips.literal_value, arguments, end)
+        _emit_tile(builder, level, flips, wide, arguments, end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        call_own(builder, f"intvit.sums.{level.level}.{flips.literal_value}", arguments[2:], emit_body)
+        name = f"intvit.sums.{level.level}.{flips.literal_value}.{wide.literal_value}"
+        call_own(builder, name, arguments[3:], emit_body)
         return context.get_dummy_value()
 
-    return types.void(level, flips, *[types.int64] * 9), emit
+    return types.void(level, flips, wide, *[types.int64] * 10), emit
 
 
 def _codes_tile(  # type: ignore[no-untyped-def]
-    _typing: Any, level, flips, bits, rows, vectors, x, x_stride, packed, steps, bias, y, y_stride,  # noqa: ANN001
+    _typing: Any, level, flips, wide, bits, rows, vectors, x, x_stride, upper, packed, steps, bias, y, y_stride,  # noqa: ANN001
     multiplier, shift, zero_point, low, high,  # noqa: ANN001
 ) -> Any:  # fmt: skip
     def emit_body(builder: Any, arguments: list[Any]) -> None:
         def end(sums: list[list[Any]], y_rows: list[Any]) -> None:
-            emit_codes(builder, level.level, Output(y_rows, *arguments[9:]), sums, bits.literal_value)
+            emit_codes(builder, level.level, Output(y_rows, *arguments[10:]), sums, bits.literal_value)
 
-        _emit_tile(builder, level.level, flips.literal_value, arguments[:9], end)
+        _emit_tile(builder, level, flips, wide, arguments[:10], end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        name = f"intvit.codes.{level.level}.{flips.literal_value}.{bits.literal_value}"
-        call_own(builder, name, arguments[3:], emit_body)
+        name = f"intvit.codes.{level.level}.{flips.literal_value}.{wide.literal_value}.{bits.literal_value}"
+        call_own(builder, name, arguments[4:], emit_body)
         return context.get_dummy_value()
 
-    return types.void(level, flips, bits, *[types.int64] * 14), emit
+    return types.void(level, flips, wide, bits, *[types.int64] * 15), emit
 
 
 sums_tile: Any = intrinsic(prefer_literal=True)(_sums_tile)
 """Store a tile of s32 sums.
 
-`flips`, a literal, says whether the 8-bit codes of x have the other sign than the level multiplies. Addresses and byte
-strides are int64; `steps` is the padded depth divided by `Traits.group`, at least 1.
+Addresses and byte strides are int64; `steps` is the padded depth divided by `Traits.group`, at least 1.
 """
 
 codes_tile: Any = intrinsic(prefer_literal=True)(_codes_tile)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit import ops
 from intvit.kernels.add import add
-from intvit.kernels.aligned import aligned_copy
+from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.gelu_erf import gelu_erf
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.gelu_shift import CODES, gelu_shift
@@ -20,13 +20,13 @@ from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import layer_norm
 from intvit.kernels.layer_norm_newton import layer_norm_newton
 from intvit.kernels.matmul import matmul
-from intvit.kernels.matmul_wide import matmul_wide
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
 from intvit.kernels.softmax_divide import softmax_divide
 from intvit.kernels.softmax_polynomial import exponential_steps, softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
-from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.kernels.split import split
+from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, splits
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
 from intvit.runtime.bind_softmax import prepare_softmax_normalized
@@ -40,42 +40,39 @@ Array = NDArray[Any]
 def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
     depth = padded_depth(at.level, at.inputs[1].shape[-2])
     columns = padded_columns(at.level, at.inputs[1].shape[-1])
-    if at.inputs[0].dtype.bits > 8 * operand_type(at.level).itemsize:
-        return _matmul_wide(at, depth, columns)
-    signed = at.inputs[0].dtype.signed
-    offsets = _offsets(at, depth, signed)
+    scratch: tuple[Scratch, ...] = (((depth * columns,), np.int8), ((columns,), np.int32), sums_tile(at.level))
+    if splits(at.level, at.inputs[0].dtype.bits):
+        return _matmul_wide(at, depth, scratch)
+    offsets = aligned_copy(np.full((1, depth), offset(at.level, at.inputs[0].dtype.signed), operand_type(at.level)))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         a, b, y = as_heads(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
         packed, bias, sums = scratch
-        return matmul.bind(at.level, a, b, packed, depth, bias, offsets, sums, y)
+        return matmul.bind(at.level, a, b, packed, depth, bias, offsets, sums, y, grains=len(y))
 
-    scratch: tuple[Scratch, ...] = (((depth * columns,), np.int8), ((columns,), np.int32), sums_tile(at.level))
-    return Prepared((0, 1), bind, scratch, accepts=accepts_heads, left=at.left)
+    return Prepared((0, 1), bind, scratch, accepts=accepts_heads, left=at.left, constants=(offsets,))
 
 
-def _matmul_wide(at: Context, depth: int, columns: int) -> Prepared:
+def _matmul_wide(at: Context, depth: int, scratch: tuple[Scratch, ...]) -> Prepared:
     """Bind a product whose left operand has 16 bits, at a level that multiplies bytes."""
-    lower, upper = _offsets(at, depth, signed=False), _offsets(at, depth, signed=True)
+    added, left = (offset(at.level, signed=False), offset(at.level, signed=True)), operand_type(at.level)
+    offsets = aligned_empty((1, 2, depth), left)
+    offsets[...] = np.array(added).reshape(2, 1)
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        a, b, y = as_heads(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
-        packed, *rest = scratch
-        return matmul_wide.bind(at.level, a, b, packed, depth, lower, upper, *rest, y, grains=len(y))
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
+        rows, b, y = as_rows(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
+        packed, bias, sums, planes = scratch
+        a = planes.reshape(len(y), -1, 2, depth)
+        return (
+            split.bind(rows, *added, planes, grains=len(rows)),
+            matmul.bind(at.level, a, b, packed, depth, bias, offsets, sums, y, grains=len(y)),
+        )
 
-    (rows, width), left = tile_shape(at.level), operand_type(at.level)
-    scratch: tuple[Scratch, ...] = (
-        ((depth * columns,), np.int8),
-        ((2, columns), np.int32),
-        ((rows, 2, depth), left),
-        ((2, rows, width), np.int32),
-    )
-    return Prepared((0, 1), bind, scratch, accepts=accepts_heads, constants=(lower, upper))
+    def accepts(index: int, array: Array) -> bool:
+        return accepts_heads(index, array) if index else array.flags.c_contiguous
 
-
-def _offsets(at: Context, depth: int, signed: bool) -> Array:
-    """Return a row [1, depth] of what is added to 8-bit codes to make them left operands."""
-    return aligned_copy(np.full((1, depth), offset(at.level, signed), operand_type(at.level)))
+    planes = (math.prod(at.inputs[0].shape[:-1]), 2, depth), left
+    return Prepared((0, 1), bind, scratch, accepts=accepts, constants=(offsets,), shared=(planes,))
 
 
 def _add(op: ops.Add, at: Context) -> Prepared:

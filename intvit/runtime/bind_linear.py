@@ -18,10 +18,10 @@ from intvit.kernels.linear import linear
 from intvit.kernels.linear_add import linear_add
 from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
 from intvit.kernels.linear_general import linear_general
-from intvit.kernels.linear_wide import linear_wide
 from intvit.kernels.pack import pack, unpack
 from intvit.kernels.simd import Level
-from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.kernels.split import split
+from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, splits, tile_shape
 from intvit.ops.linear import column_sums
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 from intvit.runtime.rescaling import rescales_in_tile
@@ -65,11 +65,8 @@ class PackedLinear:
         pack(weight, at.level, packed)
         at.constants.replace(at.reads[1], partial(unpack, packed, at.level, weight.shape))
         x = at.inputs[0].dtype
-        added = offset(at.level, x.signed)
-        if x.bits > 8:
-            added = offset(at.level, signed=False) + 256 * added
         start = at.value(2).astype(np.int64)
-        if added:
+        if added := offset(at.level, x.signed, x.bits):
             start -= added * column_sums(weight)
         bias, multiplier = (aligned_copy(np.pad(a, (0, columns - len(a))).astype(np.int32)) for a in (start, at.value(3)))
         return PackedLinear(at.level, packed, depth, bias, multiplier)
@@ -80,15 +77,47 @@ class PackedLinear:
         return self.packed, self.bias, self.multiplier
 
     def arguments(self, op: ops.Linear, x: Array) -> tuple[Argument, ...]:
-        """Return the first arguments of every kernel that multiplies."""
+        """Return the first arguments of every kernel that multiplies, for its left operand."""
         weights = self.packed, self.depth, self.bias, self.multiplier
-        return self.level, as_rows(x), *weights, op.shift, *output_range(op)
+        return self.level, x, *weights, op.shift, *output_range(op)
 
     def grains(self, y: Array) -> int:
         """Return how many tiles the product `y` [rows, columns] has."""
         height, width = tile_shape(self.level)
         rows, columns = y.shape
         return int(-(-rows // height) * -(-columns // width))
+
+
+@dataclass(frozen=True)
+class LeftOperand:
+    """How the input of a linear layer becomes the left operand of its tiles: as it lies, widened by the plan, or split.
+
+    Attributes:
+        kind: the type that the plan widens it to, if it does not have it.
+        shared: the planes of lower and upper bytes, if it is split.
+    """
+
+    level: Level
+    kind: np.dtype[Any] | None
+    shared: tuple[Scratch, ...]
+
+    @staticmethod
+    def of(at: Context, weights: PackedLinear) -> LeftOperand:
+        """Return how the input of a layer with these weights does."""
+        x = at.inputs[0]
+        if not splits(at.level, x.dtype.bits):
+            return LeftOperand(at.level, at.left if x.dtype.bits == 8 else None, ())
+        planes = x.size // x.shape[-1], 2, weights.depth
+        return LeftOperand(at.level, None, ((planes, operand_type(at.level)),))
+
+    def make(self, x: Array, shared: Sequence[Array]) -> tuple[Array, tuple[Step, ...]]:
+        """Return the left operand, and the steps that make it."""
+        rows = as_rows(x)
+        if not shared:
+            return rows, ()
+        (planes,), signed = shared, x.dtype.kind == "i"
+        added = offset(self.level, signed=False), offset(self.level, signed)
+        return planes, (split.bind(rows, *added, planes, grains=len(rows)),)
 
 
 def _panel(at: Context) -> tuple[int, int]:
@@ -98,42 +127,26 @@ def _panel(at: Context) -> tuple[int, int]:
 
 def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
     """Bind a linear layer."""
-    if at.inputs[0].dtype.bits > 8:
-        return _prepare_linear_wide(op, at)
     weights = PackedLinear.of(at)
+    left = LeftOperand.of(at, weights)
     scratch: Scratch
     kernel, scratch = linear, (_panel(at), np.dtype(f"i{op.to.dtype.itemsize}"))
-    if not rescales_in_tile(op, at.inputs[1].shape[0], at.value(2)):
+    if not rescales_in_tile(op, at.inputs[0].dtype, at.inputs[1].shape[0], at.value(2)):
         kernel, scratch = linear_general, sums_tile(at.level)
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        y = as_bits(as_rows(outputs[0]))
-        return kernel.bind(*weights.arguments(op, inputs[0]), *scratch, y, grains=weights.grains(y))
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
+        y, (own, *shared) = as_bits(as_rows(outputs[0])), scratch
+        x, steps = left.make(inputs[0], shared)
+        return *steps, kernel.bind(*weights.arguments(op, x), own, y, grains=weights.grains(y))
 
-    return Prepared((0,), bind, (scratch,), left=at.left, constants=weights.arrays)
-
-
-def _prepare_linear_wide(op: ops.Linear, at: Context) -> Prepared:
-    """Bind a linear layer with 16-bit inputs."""
-    level, signed = at.level, at.inputs[0].dtype.signed
-    weights, added = PackedLinear.of(at), (offset(level, signed=False), offset(level, signed))
-    zeros = aligned_copy(np.zeros_like(weights.bias))
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        constants = weights.packed, weights.depth, weights.bias, zeros, weights.multiplier
-        return linear_wide.bind(
-            level, x, *added, *constants, op.shift, *output_range(op), *scratch, y, grains=weights.grains(y[:1])
-        )
-
-    scratch = ((2, weights.depth), operand_type(level)), ((2, tile_shape(level)[1]), np.dtype(np.int32))
-    return Prepared((0,), bind, scratch, constants=(*weights.arrays, zeros))
+    return Prepared((0,), bind, (scratch,), left=left.kind, constants=weights.arrays, shared=left.shared)
 
 
 def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
     """Bind a linear layer and the GELU that alone reads it."""
     (op, gelu), (at, gelu_at) = operators, contexts
     weights, multiplier = PackedLinear.of(at), gelu_at.channels(1)
+    left = LeftOperand.of(at, weights)
     row: tuple[Scratch, ...] = ()
     if isinstance(gelu, ops.GeluPolynomial):
         kernel, constant = linear_gelu_polynomial, aligned_copy(gelu_steps(gelu.coefficients, gelu.fraction_bits))
@@ -144,28 +157,30 @@ def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -
         row = (((tile_shape(at.level)[1],), np.int32),)
     numbers = *inner, gelu.shift, *output_range(gelu)
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        y, (codes, *value) = as_bits(as_rows(outputs[0])), scratch
-        first = weights.arguments(op, inputs[0])
-        return kernel.bind(*first, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
+        y, codes, value = as_bits(as_rows(outputs[0])), scratch[0], scratch[1 : 1 + len(row)]
+        x, steps = left.make(inputs[0], scratch[1 + len(row) :])
+        first = weights.arguments(op, x)
+        return *steps, kernel.bind(*first, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
 
-    scratch = ((_panel(at), np.int16), *row)
-    return Prepared((0,), bind, scratch, left=at.left, constants=(*weights.arrays, multiplier, constant))
+    constants = *weights.arrays, multiplier, constant
+    return Prepared((0,), bind, ((_panel(at), np.int16), *row), left=left.kind, constants=constants, shared=left.shared)
 
 
 def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
     """Bind a linear layer and the residual addition that alone reads it."""
     (op, add), (at, add_at) = operators, contexts
     weights = PackedLinear.of(at)
+    left = LeftOperand.of(at, weights)
     multipliers = (
         (add.multiplier_a, add.multiplier_b) if add_at.reads[0] != at.makes[0] else (add.multiplier_b, add.multiplier_a)
     )
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        (x, residual), y = inputs, as_bits(as_rows(outputs[0]))
-        numbers = *multipliers, add.shift, *output_range(add)
-        first = weights.arguments(op, x)
-        return linear_add.bind(*first, *scratch, as_rows(residual), *numbers, y, grains=weights.grains(y))
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
+        residual, y, (codes, *shared) = as_rows(inputs[1]), as_bits(as_rows(outputs[0])), scratch
+        x, steps = left.make(inputs[0], shared)
+        first, numbers = weights.arguments(op, x), (*multipliers, add.shift, *output_range(add))
+        return *steps, linear_add.bind(*first, codes, residual, *numbers, y, grains=weights.grains(y))
 
     codes = _panel(at), np.int16
-    return Prepared((0, 1), bind, (codes,), left=at.left, constants=weights.arrays)
+    return Prepared((0, 1), bind, (codes,), left=left.kind, constants=weights.arrays, shared=left.shared)

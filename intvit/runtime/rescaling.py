@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 
 from intvit import ops
 from intvit.kernels.codes_ir import fits_high_half
-from intvit.numerics import S8, U8
+from intvit.numerics import S8, S32, IntType
 
 
-def rescales_in_tile(op: ops.Linear, depth: int, bias: NDArray[Any]) -> bool:
-    """Whether the high halves of the products with multipliers are enough, for any 8-bit input and any weights."""
-    largest = depth * U8.high * -S8.low + max(abs(int(bias.min())), abs(int(bias.max())))
-    return fits_high_half(largest, op.shift, op.zero_point, op.low, op.high)
+def rescales_in_tile(op: ops.Linear, x: IntType, depth: int, bias: NDArray[Any]) -> bool:
+    """Whether the high halves of the products with multipliers are enough, for inputs of a type and any weights.
+
+    Sums are no larger than s32, as the certificate proves.
+    """
+    largest = depth * ((1 << x.bits) - 1) * -S8.low + max(abs(int(bias.min())), abs(int(bias.max())))
+    return fits_high_half(min(largest, S32.high), op.shift, op.zero_point, op.low, op.high)

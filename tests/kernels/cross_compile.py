@@ -6,14 +6,18 @@ from intvit.kernels.sums_ir import Operands, emit_sums
 from intvit.kernels.vector_ir import I64, store
 
 
-def loop_of_tile(level, triple, cpu, features="", rows=6, flips=False):
-    """Return the instructions of the loop over the depth of the largest tile, or of one with fewer rows."""
+def loop_of_tile(level, triple, cpu, features="", rows=6, flips=False, wide=False):
+    """Return the instructions of the loop over the depth of the largest tile, or of one with fewer rows.
+
+    If there are lower and upper bytes, they are those of both loops, and what is between them.
+    """
     module = ir.Module()
     module.triple = triple
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (4 + rows)), "tile")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (5 + rows)), "tile")
     builder = ir.IRBuilder(function.append_basic_block())
-    packed, steps, bias, out, *x_rows = function.args
-    sums = emit_sums(builder, level, flips, Operands(x_rows, packed, steps, bias), level.traits.vectors)
+    packed, steps, bias, out, upper, *x_rows = function.args
+    operands = Operands(x_rows, packed, steps, bias, upper if wide else None)
+    sums = emit_sums(builder, level, flips, operands, level.traits.vectors)
     for i, vector in enumerate(v for row in sums for v in row):
         store(builder, vector, builder.add(out, I64(4 * level.traits.lanes * i)))
     builder.ret_void()
@@ -34,11 +38,12 @@ def _compile(text, triple, cpu, features):
 
 
 def _loop(assembly):
-    """Return the instructions from the first label that is jumped back to, until that jump."""
+    """Return the instructions from the first label that is jumped back to, until the last jump back."""
     lines = [line.split("#")[0].strip() for line in assembly.splitlines()]
+    jumps = []
     for i, line in enumerate(lines):
         label = line.removesuffix(":")
-        jumps = [j for j in range(i, len(lines)) if label != line and lines[j].endswith((f"\t{label}", f" {label}"))]
-        if jumps:
-            return [line for line in lines[i + 1 : jumps[0] + 1] if line and not line.startswith(".")]
-    raise AssertionError(f"no loop in\n{assembly}")
+        ends = (f"\t{label}", f" {label}")
+        jumps += [(i, j) for j in range(i, len(lines)) if label != line and lines[j].endswith(ends)]
+    assert jumps, f"no loop in\n{assembly}"
+    return [line for line in lines[jumps[0][0] + 1 : jumps[-1][1] + 1] if line and not line.startswith(".")]

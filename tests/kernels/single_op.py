@@ -35,7 +35,7 @@ def claims_hold(op, activations, constants):
     return all(claim.holds for claim in op.bounds(known)[1])
 
 
-def assert_equals_reference(op, activations, constants=(), level=None):
+def assert_equals_reference(op, activations, constants=(), level=None, threads=1):
     """Run `op` and compare all bits; the inputs must respect the operator's claims, which are checked."""
     assert claims_hold(op, activations, constants)
     names = [f"x{i}" for i in range(len(activations) + len(constants))]
@@ -43,7 +43,7 @@ def assert_equals_reference(op, activations, constants=(), level=None):
     fixed = dict(zip(names[len(activations) :], constants, strict=True))
     types = {name: TensorType(IntType.of(a.dtype), a.shape) for name, a in inputs.items()}
     graph = Graph(types, op.output_names, fixed, (Node("n", op, tuple(names), op.output_names),))
-    got = Engine(graph, check_graph(graph), level=level).run(inputs)
+    got = Engine(graph, check_graph(graph), level=level, threads=threads).run(inputs)
     for name, want in zip(op.output_names, op.reference(*activations, *constants), strict=True):
         assert got[name].dtype == want.dtype
         np.testing.assert_array_equal(got[name], want)

@@ -10,6 +10,7 @@ from intvit import ops
 from intvit.ir import Graph, Node, TensorType, check_graph
 from intvit.kernels.program import Program
 from intvit.numerics import S8, S16, U8
+from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.runtime.engine import Engine
 from intvit.runtime.fuse import group_nodes
 from intvit.runtime.movement import bind_copy, merged_axes
@@ -22,13 +23,13 @@ def all_of(to):
     return {"to": to, "low": to.low, "high": to.high}
 
 
-def linear(name, x, y, depth, channels, to=S16):
+def linear(name, x, y, depth, channels, to=S16, shift=33):
     constants = {
         f"{name}.w": RNG.integers(-127, 128, (depth, channels)).astype(np.int8),
         f"{name}.b": RNG.integers(-999, 999, channels).astype(np.int32),
         f"{name}.m": RNG.integers(1 << 29, 1 << 30, channels).astype(np.int32),
     }
-    return Node(name, ops.Linear(shift=33, **all_of(to)), (x, *constants), (y,)), constants
+    return Node(name, ops.Linear(shift=shift, **all_of(to)), (x, *constants), (y,)), constants
 
 
 def add(name, a, b, y):
@@ -51,11 +52,11 @@ def random_inputs(graph, batch=2):
     }
 
 
-def assert_same(graph):
+def assert_same(graph, level=None):
     """Return the kinds of the steps after the engine's result has been compared with the reference's."""
     types = check_graph(graph)
     inputs = random_inputs(graph)
-    want, engine = walk(graph, inputs), Engine(graph, types)
+    want, engine = walk(graph, inputs), Engine(graph, types, level=level)
     for name, array in engine.run(inputs).items():
         np.testing.assert_array_equal(array, want[name], name)
     split = split_rows(graph, types)
@@ -90,6 +91,19 @@ def test_a_residual_addition_is_fused_on_either_side():
     for a, b in (("y", "r"), ("r", "y")):
         layer, constants = linear("l", "x", "y", 12, 20)
         assert assert_same(graph_of([layer, add("a", a, b, "z")], ("z",), constants)) == ["Linear+Add"]
+
+
+@pytest.mark.parametrize("shift", [28, 41])
+def test_16_bits_between_two_layers_are_fused_on_both_sides(shift, level):
+    """The GELU's outputs and the inputs of the layer with the residual; a small shift leaves that layer alone."""
+    one, first = linear("l", "x", "h", 12, 30, shift=34)
+    two, second = linear("m", "g", "y", 30, 20, shift=shift)
+    gelu = ops.GeluPolynomial(coefficients=DEGREE_8, fraction_bits=12, shift=32, **all_of(S16))
+    constants = first | second | {"s": RNG.integers(1 << 29, 1 << 30, 30).astype(np.int32)}
+    nodes = [one, Node("g", gelu, ("h", "s"), ("g",)), two, add("a", "y", "r", "z")]
+    kinds = assert_same(graph_of(nodes, ("z",), constants), level)
+    rest = ["Linear+Add"] if shift > 32 else ["Linear", "Add"]
+    assert [kind for kind in dict.fromkeys(kinds) if kind != "copy"] == ["Linear+GeluPolynomial", *rest]
 
 
 def test_two_layers_added_to_each_other():

@@ -46,6 +46,14 @@ def test_sums_stay_in_registers(level, flips):
     assert dots >= 1.5 * loads
 
 
+@pytest.mark.parametrize("level", [level for level in TARGETS if level.traits.group == 4])
+def test_sums_stay_in_registers_from_upper_to_lower_bytes(level):
+    lines, dot, _ = loop(level, wide=True)
+    on_stack = [line for line in lines if "(%rsp" in line or "[sp" in line]
+    assert not [line for line in on_stack if re.search(r"mm\d|\b[qv]\d", line)]
+    assert sum(dot in line for line in lines) == 2 * 6 * level.traits.vectors
+
+
 @pytest.mark.parametrize("level", TARGETS)
 def test_codes_are_flipped_only_where_they_must_be(level):
     def xors(lines):

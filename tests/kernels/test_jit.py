@@ -52,13 +52,12 @@ def bind_all():
         height, width = tile_shape(level)
         x, line = np.zeros((height, 4), left_type(level, signed=True)), np.zeros(width, np.int32)
         codes, y = np.zeros((1, height, width), np.int8), np.zeros((height, width), np.int8)
-        offsets, sums = np.zeros((1, 4), operand_type(level)), np.zeros((1, 2, height, width), np.int32)
-        wide = level, np.zeros((1, 1, 4), np.int16), np.zeros((1, 4, width), np.int8), np.zeros((1, 4 * width), np.int8), 4
-        left = np.zeros((1, height, 2, 4), operand_type(level))
-        KERNELS["matmul_wide"].bind(*wide, offsets, offsets, sums[:, :, 0], left, sums, np.zeros((1, 1, width), np.int32))
-        linear = level, x, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127
-        KERNELS["linear"].bind(*linear, codes, y)
-        KERNELS["linear_general"].bind(*linear, sums[:, 0], y)
+        sums, planes = np.zeros((1, height, width), np.int32), np.zeros((height, 2, 4), operand_type(level))
+        KERNELS["split"].bind(x.astype(np.int16), 0, 0, planes)
+        for left in (x, planes) if level.traits.group == 4 else (x,):
+            linear = level, left, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127
+            KERNELS["linear"].bind(*linear, codes, y)
+            KERNELS["linear_general"].bind(*linear, sums, y)
 
 
 def test_no_kernel_has_floats():

@@ -13,20 +13,21 @@ from intvit.numerics import IntType
 from intvit.runtime.engine import Engine
 
 SIZES = st.one_of(st.integers(1, 70), st.sampled_from([127, 128, 129, 197]))
+INPUTS = st.sampled_from([np.uint8, np.int8, np.uint16, np.int16])
 LEFT = st.sampled_from([np.uint8, np.int8, np.int16])
 LEVELS = st.sampled_from(supported_levels())
 
 
-def check_linear(seed, rows, depth, channels, kind, to, shift, level):
+def check_linear(seed, rows, depth, channels, kind, to, shift, level, threads=1):
     rng = np.random.default_rng(seed)
     x, weight = random_codes(rng, (rows, depth), kind), random_codes(rng, (depth, channels), np.int8)
     bias = random_codes(rng, channels, np.int32, -(1 << 20), 1 << 20)
     multiplier = random_codes(rng, channels, np.int32, 0)
     op = ops.Linear(shift=shift, **full_range(to, zero_point=int(rng.integers(-9, 9))))
-    assert_equals_reference(op, [x], [weight, bias, multiplier], level)
+    assert_equals_reference(op, [x], [weight, bias, multiplier], level, threads)
 
 
-@given(st.integers(0, 99), SIZES, SIZES, SIZES, st.sampled_from([np.uint8, np.int8]), st.sampled_from(ALL_TYPES),
+@given(st.integers(0, 99), SIZES, SIZES, SIZES, INPUTS, st.sampled_from(ALL_TYPES),
        st.sampled_from([2, 20, 31, 32, 33, 34, 40, 47, 62]), LEVELS)  # fmt: skip
 @settings(max_examples=150, deadline=None)
 def test_linear(seed, rows, depth, channels, kind, to, shift, level):
@@ -35,16 +36,17 @@ def test_linear(seed, rows, depth, channels, kind, to, shift, level):
 
 @pytest.mark.parametrize("rows", range(1, 14))
 @pytest.mark.parametrize("depth", [1, 3, 4, 197])
-def test_linear_tails(rows, depth, level):
+@pytest.mark.parametrize("kind", [np.int8, np.int16])
+def test_linear_tails(rows, depth, kind, level):
     for channels in (1, 15, 16, 17, 63, 64, 65, 80):
-        check_linear(rows, rows, depth, channels, np.int8, np.int8, 44, level)
+        check_linear(rows, rows, depth, channels, kind, np.int8, 44, level)
 
 
-@pytest.mark.parametrize("rows", [1, 4])
+@pytest.mark.parametrize("rows", [1, 40])
 @pytest.mark.parametrize("to", ALL_TYPES)
-def test_linear_of_16_bit_inputs(rows, to, level):
-    for channels in (1, 16, 65):
-        check_linear(rows, rows, 97, channels, np.int16, to, 44, level)
+def test_linear_of_16_bit_inputs_by_threads(rows, to, level):
+    for threads, kind, shift in ((2, np.int16, 44), (5, np.uint16, 44), (3, np.int16, 32)):
+        check_linear(rows, rows, 97, 65, kind, to, shift, level, threads)
 
 
 def test_linear_clips_inside_the_type(level):

@@ -11,7 +11,7 @@ from intvit.kernels.codes_ir import fits_high_half
 from intvit.kernels.simd import Level, supported_levels
 from intvit.numerics import rescale
 
-EXTREMES = {np.uint8: (0, 255), np.int8: (-128, 127)}
+EXTREMES = {np.uint8: (0, 255), np.int8: (-128, 127), np.uint16: (0, 65535), np.int16: (-32768, 32767)}
 LEVELS = [*supported_levels(), *{Level.NEON_DOT} - {*supported_levels()}]
 
 
@@ -47,10 +47,21 @@ def test_every_tail_of_rows_columns_and_depth(level, kind, rows):
 @pytest.mark.parametrize("kind", EXTREMES)
 @pytest.mark.parametrize("depth", [*range(1, 21), 63, 64, 65, 66, 197, 3072])
 def test_extremes_do_not_saturate(level, kind, depth):
-    for code in EXTREMES[kind]:
-        for factor in (-128, 127):
+    for code in (*EXTREMES[kind], 0, 1, 127):
+        for factor in (-128, 127) if depth * abs(code) < 1 << 24 else (-10, 10):
             case = np.full((7, depth), code, kind), np.full((depth, 65), factor, np.int8), np.zeros(65, np.int64)
             np.testing.assert_array_equal(product(level, *case), exact(*case))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_sums_of_upper_bytes_may_wrap(level):
+    """The upper bytes alone add up to more than 32 bits hold; the lower ones and the bias bring the total back."""
+    x, weight = np.full((7, 800), 127 << 8, np.int16), np.full((800, 65), 100, np.int8)
+    x[:, 700:], weight[700:] = 255, -128
+    assert exact(x & ~255, weight, 0).min() > (1 << 31) - 1
+    for bias in (-(1 << 30), -((1 << 31) - 1)):
+        case = x, weight, np.full(65, bias, np.int64)
+        np.testing.assert_array_equal(product(level, *case), exact(*case))
 
 
 @pytest.mark.parametrize("level", LEVELS)

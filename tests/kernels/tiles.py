@@ -6,14 +6,17 @@ from llvmlite import ir
 from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.jit import device
 from intvit.kernels.pack import pack
+from intvit.kernels.split import split
 from intvit.kernels.tile import (
     code_tile,
     dot_tile,
     left_type,
     offset,
+    operand_type,
     padded_columns,
     padded_depth,
     panel_width,
+    splits,
     tile_rows,
 )
 
@@ -42,12 +45,10 @@ def codes(level, x, weight, bias, multiplier, numbers, dtype):
 def _compute(level, x, weight, bias, tile, more, dtype):
     (rows, k), n = x.shape, weight.shape[1]
     depth, columns = padded_depth(level, k), padded_columns(level, n)
-    signed = x.dtype == np.int8
-    left = np.full((rows, k + 3), 99).astype(left_type(level, signed))
-    left[:, :k] = x
-    left, packed = aligned_copy(left), aligned_empty((depth * columns,), np.int8)
+    left, packed = left_operand(level, x), aligned_empty((depth * columns,), np.int8)
     pack(weight, level, packed)
-    start = padded(bias - offset(level, signed) * weight.sum(0, dtype=np.int64), columns)
+    added = offset(level, x.dtype.kind == "i", 8 * x.itemsize)
+    start = padded(bias - added * weight.sum(0, dtype=np.int64), columns)
     out = aligned_copy(np.full((rows + 1, columns + 5), 77).astype(dtype))
     column = 0
     while column < columns:
@@ -57,6 +58,18 @@ def _compute(level, x, weight, bias, tile, more, dtype):
         column += width
     assert (out[rows] == 77).all() and (out[:, columns:] == 77).all(), "a tile wrote outside its place"
     return out[:rows, :n]
+
+
+def left_operand(level, x):
+    """Return codes of 8 or 16 bits as the level's tiles take them, with garbage behind every row."""
+    (rows, k), bits, signed = x.shape, 8 * x.itemsize, x.dtype.kind == "i"
+    if splits(level, bits):
+        planes = aligned_copy(np.full((rows, 2, k + 3), 99, operand_type(level)))
+        split.bind(x, offset(level, signed=False), offset(level, signed), planes, grains=1)()
+        return planes
+    left = np.full((rows, k + 3), 99).astype(left_type(level, signed) if bits == 8 else x.dtype)
+    left[:, :k] = x
+    return aligned_copy(left)
 
 
 def padded(values, size):
