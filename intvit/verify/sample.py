@@ -31,7 +31,8 @@ class Shape:
         hidden: width of the MLPs.
         classes: outputs.
         tables: whether softmax and GELU are read from tables instead of being polynomials.
-        wide: whether the class token goes through the MLPs in 16 bits.
+        wide: whether 16 bits lie behind the attention, in the MLPs of the class token, and in one more MLP and the head that
+            it alone goes through.
     """
 
     grid: int = 3
@@ -50,6 +51,8 @@ class Shape:
         return self.grid * self.grid + 1
 
 
+WIDE = 9000
+"""About the standard deviation of 16-bit codes."""
 DEIT_TINY = Shape(grid=14, patch=16, channels=192, heads=3, depth=12, hidden=768, classes=1000)
 
 
@@ -77,8 +80,11 @@ def sample_vit(shape: Shape, seed: int = 0) -> Graph:
         x = b.residual(x, b.attention(b.layer_norm(x)))
         x = b.residual(x, b.mlp(b.layer_norm(x)))
     x = b.add(ops.Slice(axis=1, start=0, end=1), x)
+    if shape.wide:
+        up = b.linear(b.layer_norm(x, S16), shape.channels, shape.hidden, S16, magnitude=WIDE)
+        x = b.residual(x, b.linear(b.gelu(up, S16), shape.hidden, shape.channels, S16, magnitude=WIDE))
     x = b.add(ops.Reshape(shape=(-1, shape.channels)), b.layer_norm(x, S16 if shape.wide else U8))
-    logits = b.linear(x, shape.channels, shape.classes, S32, spread=1e-3)
+    logits = b.linear(x, shape.channels, shape.classes, S32, spread=1e-3, magnitude=WIDE if shape.wide else 74)
     return Graph({"pixels": TensorType(U8, (1, size, size, 3), 0)}, (logits,), b.constants, tuple(b.nodes))
 
 
@@ -140,10 +146,12 @@ class _Builder:
         scores = self.add(ops.MatMul(), q, self.add(ops.Transpose(perm=(0, 1, 3, 2)), k))
         e, row_sum = self.softmax(scores)
         numerator = self.constant(self.rng.integers(1 << 30, 1 << 31, (1, heads, 1, 1)))
-        divide = ops.SoftmaxDivide(shift=30, zero_point=128, **_all_of(U8))
+        to, zero_point, shift = (S16, 0, 23) if self.shape.wide else (U8, 128, 30)
+        divide = ops.SoftmaxDivide(shift=shift, zero_point=zero_point, **_all_of(to))
         mixed = self.add(divide, self.add(ops.MatMul(), e, v), row_sum, numerator)
         merged = self.add(ops.Transpose(perm=(0, 2, 1, 3)), mixed)
-        return self.linear(self.add(ops.Reshape(shape=(-1, tokens, channels)), merged), channels, channels, S16)
+        merged = self.add(ops.Reshape(shape=(-1, tokens, channels)), merged)
+        return self.linear(merged, channels, channels, S16, magnitude=WIDE if self.shape.wide else 74)
 
     def softmax(self, scores: str) -> tuple[str, ...]:
         per_head = (1, self.shape.heads, 1, 1)
@@ -161,7 +169,7 @@ class _Builder:
         if not self.shape.wide:
             return self.linear(self.gelu(up, U8), hidden, channels, S16)
         first, others = (self.add(ops.Slice(axis=1, start=a, end=b), up) for a, b in ((0, 1), (1, tokens)))
-        token = self.linear(self.gelu(first, S16), hidden, channels, S16, magnitude=9000)
+        token = self.linear(self.gelu(first, S16), hidden, channels, S16, magnitude=WIDE)
         return self.add(ops.Concat(axis=1), token, self.linear(self.gelu(others, U8), hidden, channels, S16))
 
     def gelu(self, x: str, to: IntType) -> str:
