@@ -20,7 +20,7 @@ from intvit.ops.slice import Slice
 from intvit.ops.softmax_bit import SoftmaxBit
 from intvit.ops.softmax_divide import SoftmaxDivide
 from intvit.ops.softmax_i_bert import SoftmaxIBert
-from intvit.ops.softmax_polynomial import SoftmaxPolynomial
+from intvit.ops.softmax_polynomial import SoftmaxPolynomial, SoftmaxPolynomialWide
 from intvit.ops.softmax_table import SoftmaxTable
 from intvit.ops.softmax_two_scale import SoftmaxTwoScale
 from intvit.ops.transpose import Transpose
@@ -50,6 +50,7 @@ OPS: dict[str, type[Op]] = {
         SoftmaxDivide,
         SoftmaxIBert,
         SoftmaxPolynomial,
+        SoftmaxPolynomialWide,
         SoftmaxTable,
         SoftmaxTwoScale,
         Transpose,
@@ -81,6 +82,7 @@ __all__ = [
     "SoftmaxDivide",
     "SoftmaxIBert",
     "SoftmaxPolynomial",
+    "SoftmaxPolynomialWide",
     "SoftmaxTable",
     "SoftmaxTwoScale",
     "Transpose",

@@ -6,7 +6,7 @@ lift; the certificate proves the operand to be inside 63 bits.
 
 from __future__ import annotations
 
-INT32, INT64, UINT64 = 6, 7, 13
+UINT8, INT16, INT32, INT64, UINT64 = 2, 5, 6, 7, 13
 
 
 def constant(name: str, value: int) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit.ir.op import Bound, Op, Operand, require
 from intvit.ir.tensor_type import TensorType
-from intvit.numerics import S32, U8, Interval, rescale
+from intvit.numerics import S32, U8, Interval, IntType, rescale
 from intvit.ops import body
 from intvit.ops.add import broadcast_type
 from intvit.ops.output import check_shift, rescale_bound
@@ -27,11 +27,15 @@ DISTANCE_BODY = (
     + body.attribute("shift")
     + body.rescale("below", "multiplier", "shift", "distance")
 )
-SUM_BODY = (
-    body.cast("e_wide", body.INT32, "e_narrow")
-    + "row_sum = ReduceSum <keepdims = 1> (e_narrow, last)\n"
-    + body.cast("e_wide", 2, "e")
-)
+
+
+def sum_body(element: int = body.UINT8) -> str:
+    """Define `row_sum`, and `e` of an ONNX element type, from int64 `e_wide`."""
+    return (
+        body.cast("e_wide", body.INT32, "e_narrow")
+        + "row_sum = ReduceSum <keepdims = 1> (e_narrow, last)\n"
+        + body.cast("e_wide", element, "e")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +43,12 @@ class SoftmaxExp(Op):
     """Base of `e ~ top exp(scale (x - rowmax))`, not yet divided by the row sum, which is at least `top`.
 
     Inputs: `x` s32 `[..., C]` (raw scores); `multiplier` s32, non-negative, broadcasting to x with last axis 1 (so a head may
-    have its own scale). Outputs: `e` u8, x's shape; `row_sum` s32 `[..., 1]`.
+    have its own scale). Outputs: `e` `codes`, x's shape; `row_sum` s32 `[..., 1]`.
     """
 
     input_names: ClassVar[tuple[str, ...]] = ("x", "multiplier")
     output_names: ClassVar[tuple[str, ...]] = ("e", "row_sum")
+    codes: ClassVar[IntType] = U8
     shift: int
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
@@ -59,7 +64,7 @@ class SoftmaxExp(Op):
             broadcast_type(x, multiplier, S32).shape == x.shape,
             f"multiplier must broadcast to x, got {multiplier} for {x}",
         )
-        return TensorType(U8, x.shape, x.batch_axis), TensorType(S32, (*x.shape[:-1], 1), x.batch_axis)
+        return TensorType(self.codes, x.shape, x.batch_axis), TensorType(S32, (*x.shape[:-1], 1), x.batch_axis)
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         x, multiplier = inputs[:2]
@@ -68,13 +73,17 @@ class SoftmaxExp(Op):
         spread = Interval(0, x.interval.high - x.interval.low)
         factor = Interval(bottom, int(multiplier.constant.max()))
         _, claim = rescale_bound("distance", spread * factor, self.shift)
-        top = self.top(inputs)
-        row_sum = Interval(top, TOP * x.type.shape[-1])
-        return (U8.interval, row_sum), (claim, Bound("row sum", row_sum, S32))
+        values = Interval(0, self.largest())
+        row_sum = Interval(self.top(inputs), values.high * x.type.shape[-1])
+        return (values, row_sum), (claim, Bound("row sum", row_sum, S32))
 
     def top(self, inputs: Sequence[Operand]) -> int:
-        """Return the exponential of each row's maximum, 1 to 255."""
+        """Return the exponential of each row's maximum, at least 1."""
         raise NotImplementedError
+
+    def largest(self) -> int:
+        """Return what no exponential exceeds."""
+        return TOP
 
     def distance(self, x: NDArray[Any], multiplier: NDArray[Any]) -> NDArray[np.int64]:
         """Return `rescale(rowmax - x, multiplier, shift)`, never negative."""
@@ -82,6 +91,6 @@ class SoftmaxExp(Op):
         return rescale(below, multiplier, self.shift)
 
 
-def with_row_sum(e: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Return the exponentials as u8 and their sums over the last axis as s32."""
-    return e.astype(np.uint8), e.sum(-1, keepdims=True).astype(np.int32)
+def with_row_sum(e: NDArray[Any], codes: IntType = U8) -> tuple[NDArray[Any], ...]:
+    """Return the exponentials as `codes` and their sums over the last axis as s32."""
+    return e.astype(codes.dtype), e.sum(-1, keepdims=True).astype(np.int32)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from intvit.ir.op import Bound, Operand, require
 from intvit.ir.tensor_type import TensorType
-from intvit.numerics import S32, U8, Interval
+from intvit.numerics import S16, S32, Interval, IntType
 from intvit.ops import body
-from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, TOP, SoftmaxExp, with_row_sum
+from intvit.ops.softmax_exp import DISTANCE_BODY, TOP, SoftmaxExp, sum_body, with_row_sum
 
 FRACTION_BITS = 15
 """Fraction bits of the distance to the maximum, in powers of two."""
-VALUE_BITS = 7
-"""Fraction bits of the exponential before it is rounded to u8."""
+VALUE_BITS, WIDE_VALUE_BITS = 7, 1
+"""Fraction bits of the exponential before it is rounded, to 8 bits or to 14."""
 MAX_SHIFT = 31 - VALUE_BITS
 
 CHORD = (TOP << VALUE_BITS, -(TOP << VALUE_BITS) // 2, 0, 0)
@@ -36,15 +36,8 @@ def scaled_cubic(top: int) -> tuple[int, ...]:
     return first, *others
 
 
-@dataclass(frozen=True, kw_only=True)
-class SoftmaxPolynomial(SoftmaxExp):
-    """`e = round(p(f) / 2^(7+n))` where `2^15 (n + f) = rescale(rowmax - x, multiplier, shift)` and `p(f) ~ top 2^7 2^-f`.
-
-    `coefficients` are those of p, constant term first, evaluated by Horner with a floor after each product:
-    `h = ((h f) >> 15) + c`. The constant term is top * 2^7, so the row's maximum gives top, 255 or less.
-    """
-
-    body: ClassVar[str] = (
+def _body(element: int, value_bits: int) -> str:
+    return (
         DISTANCE_BODY
         + body.constant("limit", (MAX_SHIFT << FRACTION_BITS) | ((1 << FRACTION_BITS) - 1))
         + body.at_most("distance", "limit", "near")
@@ -60,25 +53,40 @@ class SoftmaxPolynomial(SoftmaxExp):
         + "h1 = Add (h2s, c1)\np1 = Mul (h1, f)\n"
         + body.shift_right("p1", "point", "h1s")
         + "h0 = Add (h1s, c0)\n"
-        + body.constant("value_bits", VALUE_BITS)
+        + body.constant("value_bits", value_bits)
         + "down = Add (n, value_bits)\n"
         + body.round_shift("h0", "down", "e_wide")
-        + SUM_BODY
+        + sum_body(element)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxPolynomial(SoftmaxExp):
+    """`e = round(p(f) / 2^(7+n))` where `2^15 (n + f) = rescale(rowmax - x, multiplier, shift)` and `p(f) ~ top 2^7 2^-f`.
+
+    `coefficients` are those of p, constant term first, evaluated by Horner with a floor after each product:
+    `h = ((h f) >> 15) + c`. The constant term is top * 2^7, so the row's maximum gives top, 255 or less.
+    """
+
+    body: ClassVar[str] = _body(body.UINT8, VALUE_BITS)
+    value_bits: ClassVar[int] = VALUE_BITS
     coefficients: tuple[int, ...]
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         small = all(abs(c) < 1 << 24 for c in self.coefficients)
         require(len(self.coefficients) == 4 and small, f"coefficients must be four below 2^24, got {self.coefficients}")
-        whole = self.coefficients[0] % (1 << VALUE_BITS) == 0
+        whole = self.coefficients[0] % (1 << self.value_bits) == 0
         require(
             whole and 0 < self.coefficients[0] <= TOP << VALUE_BITS,
-            f"the constant coefficient must be a multiple of {1 << VALUE_BITS} up to {TOP << VALUE_BITS}",
+            f"the constant coefficient must be a multiple of {1 << self.value_bits} up to {TOP << VALUE_BITS}",
         )
         return super().infer(inputs)
 
     def top(self, inputs: Sequence[Operand]) -> int:
-        return self.coefficients[0] >> VALUE_BITS
+        return self.coefficients[0] >> self.value_bits
+
+    def largest(self) -> int:
+        return self._codes().high
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         outputs, claims = super().bounds(inputs)
@@ -88,9 +96,14 @@ class SoftmaxPolynomial(SoftmaxExp):
         horner = products[0]
         for product in products:
             horner |= product
-        values = Interval(int(value.min()), int(value.max()) + (1 << (VALUE_BITS + MAX_SHIFT - 1)))
-        result = Bound("exponential", Interval(int(value.min()) >> VALUE_BITS, int(value.max() + 64) >> VALUE_BITS), U8)
+        low, high, bits = int(value.min()), int(value.max()), self.value_bits
+        values = Interval(low, high + (1 << (bits + MAX_SHIFT - 1)))
+        result = Bound("exponential", Interval(low >> bits, (high + (1 << (bits - 1))) >> bits), self._codes())
         return outputs, (*claims, Bound("polynomial", horner, S32), Bound("rounded value", values, S32), result)
+
+    def _codes(self) -> IntType:
+        """Return the type of what is left of 15 bits."""
+        return IntType(FRACTION_BITS - self.value_bits, signed=False)
 
     def _horner(self, f: NDArray[np.int64], products: list[Interval] | None = None) -> NDArray[np.int64]:
         h = np.zeros_like(f)
@@ -105,5 +118,14 @@ class SoftmaxPolynomial(SoftmaxExp):
         distance = self.distance(*inputs)
         near = np.minimum(distance, (MAX_SHIFT << FRACTION_BITS) | ((1 << FRACTION_BITS) - 1))
         n, f = near >> FRACTION_BITS, near & ((1 << FRACTION_BITS) - 1)
-        down = n + VALUE_BITS
-        return with_row_sum((self._horner(f) + (np.int64(1) << (down - 1))) >> down)
+        down = n + self.value_bits
+        return with_row_sum((self._horner(f) + (np.int64(1) << (down - 1))) >> down, self.codes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxPolynomialWide(SoftmaxPolynomial):
+    """`SoftmaxPolynomial` with 14 bits: `e = round(p(f) / 2^(1+n))`, s16, never negative; the row's maximum gives 16320 or less."""
+
+    body: ClassVar[str] = _body(body.INT16, WIDE_VALUE_BITS)
+    value_bits: ClassVar[int] = WIDE_VALUE_BITS
+    codes: ClassVar[IntType] = S16

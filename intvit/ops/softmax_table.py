@@ -13,7 +13,7 @@ from intvit.ir.op import Bound, Operand, require
 from intvit.ir.tensor_type import TensorType
 from intvit.numerics import U8, Interval
 from intvit.ops import body
-from intvit.ops.softmax_exp import DISTANCE_BODY, SUM_BODY, SoftmaxExp, with_row_sum
+from intvit.ops.softmax_exp import DISTANCE_BODY, SoftmaxExp, sum_body, with_row_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class SoftmaxTable(SoftmaxExp):
         + "end = Sub (size, one)\n"
         + body.at_most("distance", "end", "index")
         + "e_wide = Gather (table, index)\n"
-        + SUM_BODY
+        + sum_body()
     )
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:

@@ -140,7 +140,7 @@ def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
-        return softmax_polynomial.bind(x, multiplier, op.shift, steps, e, row_sum, grains=len(e))
+        return softmax_polynomial.bind(x, multiplier, op.shift, steps, op.value_bits, e, row_sum, grains=len(e))
 
     return Prepared((0,), bind, constants=(multiplier, steps))
 
@@ -228,6 +228,7 @@ BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.SoftmaxDivide: _softmax_divide,
     ops.SoftmaxIBert: prepare_softmax_normalized,
     ops.SoftmaxPolynomial: _softmax_polynomial,
+    ops.SoftmaxPolynomialWide: _softmax_polynomial,
     ops.SoftmaxTable: _softmax_table,
     ops.SoftmaxTwoScale: prepare_softmax_two_scale,
     ops.TwoScaleDecode: prepare_two_scale_decode,
@@ -241,6 +242,7 @@ FUSED: dict[tuple[type[Any], ...], Callable[[Sequence[Any], Sequence[Context]], 
     (ops.Linear, ops.GeluTable): prepare_linear_gelu,
     (ops.Linear, ops.Add): prepare_linear_add,
     (ops.MatMul, ops.SoftmaxPolynomial, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
+    (ops.MatMul, ops.SoftmaxPolynomialWide, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
     (ops.MatMul, ops.SoftmaxTable, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
 }
 """The binder of every chain of operators that one kernel computes."""

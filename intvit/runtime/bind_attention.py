@@ -13,7 +13,7 @@ from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.jit import Step
 from intvit.kernels.softmax_polynomial import exponential_steps
-from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, splits, tile_shape
 from intvit.kernels.vector import LANES_16
 from intvit.runtime.prepared import Context, Prepared, as_bits, as_heads, has_heads, output_range
 
@@ -34,11 +34,13 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
     multiplier, numerator = softmax_at.heads(1), divide_at.heads(2)
     is_table = isinstance(softmax, ops.SoftmaxTable)
     exponential = softmax_at.constant(2) if is_table else aligned_copy(exponential_steps(softmax.coefficients))
+    value_bits = 0 if is_table else softmax.value_bits
+    planes = (2,) if splits(level, softmax.codes.bits) else ()
     signed = at.inputs[0].dtype.signed
     added = offset(level, signed)
     queries, codes = (
-        aligned_copy(np.full((1, deep), offset(level, is_signed), operand_type(level)))
-        for deep, is_signed in ((depth, signed), (value_depth, False))
+        aligned_copy(np.full(shape, offset(level, is_signed), operand_type(level)))
+        for shape, is_signed in (((1, depth), signed), ((1, *planes, value_depth), False))
     )
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
@@ -48,7 +50,7 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
             pack_heads.bind(level, keys, values, depth, value_depth, queries, codes, sums, *packed, grains=len(keys)),
             attention.bind(
                 level, q, added, *packed, depth, value_depth, tokens, multiplier, softmax.shift, exponential,
-                numerator, divide.shift, *output_range(divide), left, scores, e, row_sum, mixed, y,
+                value_bits, offset(level, signed=False), numerator, divide.shift, *output_range(divide), left, scores, e, row_sum, mixed, y,
                 grains=len(q) * -(-q.shape[1] // rows),
             ),
         )  # fmt: skip
@@ -59,7 +61,7 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
         (tile_shape(level), np.int32),
         ((rows, depth), operand_type(level)),
         ((rows, whole), np.int32),
-        ((rows, whole), left_type(level, signed=False)),
+        ((rows, *planes, whole), operand_type(level) if planes else left_type(level, signed=False)),
         ((rows,), np.int32),
         ((rows, value_columns), np.int32),
     )

@@ -13,7 +13,7 @@ from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.simd import Level, supported_levels
 from intvit.kernels.softmax_polynomial import exponential_steps
-from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, splits, tile_shape
 from intvit.numerics import IntType
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
@@ -45,6 +45,7 @@ class Case:
     to: type = np.uint8
     divide_shift: int = 38
     extreme: bool = False
+    wide: bool = False
 
     def operands(self):
         """Return queries [H, M, K], keys [H, K, T] and values [H, T, N] as views of one activation, as they lie in a model."""
@@ -65,6 +66,14 @@ class Case:
         return (self.multiplier - heads % 2 * (self.multiplier // 3)).astype(np.int32), (1 << 37) + heads * 12345, table
 
     @property
+    def softmax(self):
+        """The operator of the exponentials."""
+        if self.coefficients is None:
+            return ops.SoftmaxTable(shift=self.shift)
+        kind = ops.SoftmaxPolynomialWide if self.wide else ops.SoftmaxPolynomial
+        return kind(shift=self.shift, coefficients=self.coefficients)
+
+    @property
     def codes(self):
         kind = IntType.of(np.dtype(self.to))
         return {"to": kind, "low": kind.low, "high": kind.high, "zero_point": 7}
@@ -74,11 +83,7 @@ def reference(case):
     q, keys, values = case.operands()
     multiplier, numerator, table = case.constants()
     (scores,) = ops.MatMul().reference(q, keys)
-    if table is None:
-        softmax = ops.SoftmaxPolynomial(shift=case.shift, coefficients=case.coefficients)
-        e, row_sum = softmax.reference(scores, multiplier[:, None, None])
-    else:
-        e, row_sum = ops.SoftmaxTable(shift=case.shift).reference(scores, multiplier[:, None, None], table)
+    e, row_sum = case.softmax.reference(scores, multiplier[:, None, None], *(() if table is None else (table,)))
     (mixed,) = ops.MatMul().reference(e, values)
     divide = ops.SoftmaxDivide(shift=case.divide_shift, **case.codes)
     return divide.reference(mixed, row_sum, numerator[:, None, None])[0]
@@ -98,10 +103,11 @@ def bind(level, case):
     signed = np.dtype(case.dtype).kind == "i"
     rows, heads = tile_shape(level)[0], case.heads
     depth, value_depth = padded_depth(level, case.size), padded_depth(level, case.tokens)
+    planes = (2,) if splits(level, case.softmax.codes.bits) else ()
     columns, value_columns = padded_columns(level, case.tokens), padded_columns(level, case.width)
     offsets = [
-        aligned_copy(np.full((1, deep), offset(level, is_signed), operand_type(level)))
-        for deep, is_signed in ((depth, signed), (value_depth, False))
+        aligned_copy(np.full(shape, offset(level, is_signed), operand_type(level)))
+        for shape, is_signed in (((1, depth), signed), ((1, *planes, value_depth), False))
     ]
     sums = garbage(1, *tile_shape(level), dtype=np.int32)
     packed = (
@@ -111,17 +117,18 @@ def bind(level, case):
     wide = -(-max(columns, case.tokens) // 32) * 32
     scratch = (
         garbage(1, rows, depth, dtype=operand_type(level)), garbage(1, rows, wide, dtype=np.int32),
-        garbage(1, rows, wide, dtype=left_type(level, signed=False)), garbage(1, rows, dtype=np.int32),
+        garbage(1, rows, *planes, wide, dtype=operand_type(level) if planes else left_type(level, signed=False)), garbage(1, rows, dtype=np.int32),
         garbage(1, rows, value_columns, dtype=np.int32),
     )  # fmt: skip
     y = garbage(case.queries, heads * case.width, dtype=case.to)
     merged = y.reshape(case.queries, heads, case.width).transpose(1, 0, 2)
     exponential = aligned_copy(table if table is not None else exponential_steps(case.coefficients))
+    value_bits = 0 if case.coefficients is None else case.softmax.value_bits
     low, high = case.codes["low"], case.codes["high"]
     pack = pack_heads.bind(level, keys, values, depth, value_depth, *offsets, sums, *packed)
     run = attention.bind(
         level, q, offset(level, signed), *packed, depth, value_depth, case.tokens, multiplier, case.shift, exponential,
-        numerator, case.divide_shift, 7, low, high, *scratch, merged.view(f"i{y.itemsize}"),
+        value_bits, offset(level, signed=False), numerator, case.divide_shift, 7, low, high, *scratch, merged.view(f"i{y.itemsize}"),
     )  # fmt: skip
     return pack, run, merged
 
@@ -147,14 +154,16 @@ SHAPES = [
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
-def test_shapes(level, shape, dtype):
-    assert_equals_reference(level, Case(*shape, dtype=dtype))
+@pytest.mark.parametrize("wide", [False, True])
+def test_shapes(level, shape, dtype, wide):
+    assert_equals_reference(level, Case(*shape, dtype=dtype, wide=wide))
 
 
 @pytest.mark.parametrize("extreme", [False, True])
 @pytest.mark.parametrize("coefficients", [CUBIC, QUADRATIC, CHORD, None])
-def test_exponentials(level, coefficients, extreme):
-    assert_equals_reference(level, Case(coefficients=coefficients, extreme=extreme, tokens=70, size=64))
+@pytest.mark.parametrize("wide", [False, True])
+def test_exponentials(level, coefficients, extreme, wide):
+    assert_equals_reference(level, Case(coefficients=coefficients, extreme=extreme, wide=wide, tokens=70, size=64))
 
 
 @pytest.mark.parametrize("multiplier", [0, 1, 1 << 20, (1 << 21) - 1, 1 << 21, (1 << 31) - 1])

@@ -164,6 +164,9 @@ def test_the_square_root_around_squares(numbers):
     )
 
 
+POLYNOMIALS = ops.SoftmaxPolynomial, ops.SoftmaxPolynomialWide
+
+
 @given(SEEDS, st.integers(1, 3), ROWS, st.one_of(CHANNELS, st.just(197)), st.sampled_from([2, 15, 31, 45]),
        st.sampled_from([CHORD, QUADRATIC, CUBIC, None]))  # fmt: skip
 @settings(max_examples=100, deadline=None)
@@ -176,7 +179,8 @@ def test_softmax(seed, heads, rows, columns, shift, coefficients):
         table[0] = 255
         assert_equals_reference(ops.SoftmaxTable(shift=shift), [x], [multiplier, table])
     else:
-        assert_equals_reference(ops.SoftmaxPolynomial(shift=shift, coefficients=coefficients), [x], [multiplier])
+        for kind in POLYNOMIALS:
+            assert_equals_reference(kind(shift=shift, coefficients=coefficients), [x], [multiplier])
 
 
 LAYOUTS = st.integers(2, 8).flatmap(lambda bits: st.tuples(st.just(bits), st.integers(1, bits - 1)))
@@ -209,21 +213,23 @@ def test_two_scale_codes(seed, rows, channels, kind, shift, layout, zero_point):
     assert_equals_reference(ops.TwoScaleDecode(**numbers), [codes])
 
 
+@pytest.mark.parametrize("kind", POLYNOMIALS)
 @pytest.mark.parametrize("coefficients", [CHORD, QUADRATIC, CUBIC])
-def test_softmax_polynomial_at_every_distance(coefficients):
-    x = -np.arange(1 << 20, dtype=np.int32).reshape(1, -1)
-    op = ops.SoftmaxPolynomial(shift=2, coefficients=coefficients)
+def test_softmax_polynomial_at_every_distance(kind, coefficients):
+    x = np.pad(-np.arange(1 << 20, dtype=np.int32).reshape(-1, 1 << 14), ((0, 0), (1, 0)))
+    op = kind(shift=2, coefficients=coefficients)
     assert_equals_reference(op, [x], [np.array([[4]], np.int32)])
 
 
 def assert_softmax_equals_reference(x, multiplier, shift, coefficients, steps):
     """Compare one row with the reference, for any form of the constants."""
-    e, row_sum = np.zeros(x.shape, np.uint8), np.zeros(1, np.int32)
-    factor = np.array([multiplier], np.int32)
-    softmax_polynomial.bind(x, factor, shift, steps, e, row_sum)()
-    want = ops.SoftmaxPolynomial(shift=shift, coefficients=coefficients).reference(x, factor[:, None])
-    np.testing.assert_array_equal(e, want[0])
-    assert row_sum == want[1]
+    for kind in POLYNOMIALS:
+        e, row_sum = np.zeros(x.shape, kind.codes.dtype), np.zeros(1, np.int32)
+        factor = np.array([multiplier], np.int32)
+        softmax_polynomial.bind(x, factor, shift, steps, kind.value_bits, e, row_sum)()
+        want = kind(shift=shift, coefficients=coefficients).reference(x, factor[:, None])
+        np.testing.assert_array_equal(e, want[0])
+        assert row_sum == want[1]
 
 
 @pytest.mark.parametrize("multiplier", [0, 1, (1 << 21) - 1, 1 << 21, 1 << 30, (1 << 31) - 1])

@@ -186,11 +186,11 @@ def softmax_cases(make):
     yield make("rank-2", scores("r", (4, 6)), i32(9 << 20), 18, 4)
 
 
-def softmax_polynomial_cases():
+def softmax_polynomial_cases(kind=ops.SoftmaxPolynomial):
     for label, coefficients in (("cubic", CUBIC), ("quadratic", QUADRATIC), ("chord", CHORD)):
 
         def make(name, x, multiplier, shift, batch, c=coefficients, label=label):
-            op = ops.SoftmaxPolynomial(shift=shift, coefficients=c)
+            op = kind(shift=shift, coefficients=c)
             return case(f"{label}-{name}", op, {"x": x}, {"multiplier": multiplier}, batch)
 
         for number, made in enumerate(softmax_cases(make)):
@@ -502,6 +502,7 @@ GENERATORS = {
     "SoftmaxDivide": softmax_divide_cases,
     "SoftmaxIBert": softmax_i_bert_cases,
     "SoftmaxPolynomial": softmax_polynomial_cases,
+    "SoftmaxPolynomialWide": lambda: softmax_polynomial_cases(ops.SoftmaxPolynomialWide),
     "SoftmaxTable": softmax_table_cases,
     "SoftmaxTwoScale": softmax_two_scale_cases,
     "Transpose": transpose_cases,

@@ -115,8 +115,8 @@ def softmax_inputs(draw):
 
 
 @st.composite
-def softmax_polynomial(draw):
-    op = ops.SoftmaxPolynomial(shift=draw(SHIFT), coefficients=draw(COEFFICIENTS))
+def softmax_polynomial(draw, kind=ops.SoftmaxPolynomial):
+    op = kind(shift=draw(SHIFT), coefficients=draw(COEFFICIENTS))
     return legal(case("random", op, *softmax_inputs(draw)))
 
 
@@ -333,6 +333,7 @@ STRATEGIES = {
     "SoftmaxDivide": softmax_divide(),
     "SoftmaxIBert": any_softmax_i_bert(),
     "SoftmaxPolynomial": softmax_polynomial(),
+    "SoftmaxPolynomialWide": softmax_polynomial(ops.SoftmaxPolynomialWide),
     "SoftmaxTable": softmax_table(),
     "SoftmaxTwoScale": softmax_two_scale(),
     "Transpose": transpose(),
