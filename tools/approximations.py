@@ -49,6 +49,7 @@ from intvit.ops import (
     SoftmaxIBert,
     SoftmaxPolynomial,
     SoftmaxTable,
+    SoftmaxTwoScale,
 )
 from intvit.ops import softmax_polynomial as exponential
 from intvit.ops.gelu import TAIL, VALUE_BITS
@@ -57,6 +58,7 @@ from intvit.ops.gelu_shift import SIGMOID_BITS
 from intvit.ops.layer_norm import FRACTION_BITS
 from intvit.ops.layer_norm_newton import VALUE_BITS as NEWTON_BITS
 from intvit.ops.softmax_exp import TOP
+from intvit.ops.two_scale import decode
 from intvit.quantize.encoding import per_tensor
 from intvit.quantize.lower.context import Lowered
 from intvit.quantize.lower.deferred_softmax import TABLE_ENTRIES, TABLE_STEPS
@@ -64,8 +66,10 @@ from intvit.quantize.lower.gelu_erf import I_BERT, QUARTIC, erf_form
 from intvit.quantize.lower.gelu_fixed import TABLE_BITS, bump_table
 from intvit.quantize.lower.gelu_shift import SLOPE, N
 from intvit.quantize.lower.normalized_softmax import FAMILIES, Probabilities
+from intvit.quantize.lower.two_scale import exponential_codes
 
 Array = NDArray[Any]
+COARSE_SHIFT = 4
 ONE, SHIFT = 4, 2
 """`rescale(x, ONE, SHIFT)` is x."""
 UNSCALED: dict[str, Any] = {"to": S32, "low": S32.low, "high": S32.high, "shift": SHIFT}
@@ -181,6 +185,19 @@ def softmax_table(setting: Setting) -> Made:
     return Made(SoftmaxTable(shift=shift), (multiplier, table), 1.0)
 
 
+def softmax_two_scale(setting: Setting) -> Made:
+    """Make `SoftmaxTwoScale` with 8-bit codes and the coarse shift that most of DeiT-Tiny's softmaxes get."""
+    multiplier, shift = _units(setting, TABLE_STEPS)
+    op = SoftmaxTwoScale(shift=shift, bits=8, coarse_shift=COARSE_SHIFT)
+    return Made(op, (multiplier, exponential_codes(8, COARSE_SHIFT)), 1.0)
+
+
+def two_scale_values(outputs: tuple[Array, ...]) -> Array:
+    """Return the softmax of two-scale codes and the sums of their values."""
+    codes, row_sum = outputs
+    return decode(codes, 8, COARSE_SHIFT) / row_sum
+
+
 def _units(setting: Setting, units: float) -> tuple[Array, int]:
     multipliers, shift = common_shift([Fraction(setting.step * units)])
     return np.array(multipliers, np.int32), shift
@@ -228,6 +245,11 @@ def _exponentials() -> Iterable[Approximation]:
         SoftmaxTable, "SoftmaxTable", SOFTMAX, softmax_table,
         SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", f"{TABLE_ENTRIES} entries, {TABLE_STEPS} for each factor of e",
         softmax_values,
+    )  # fmt: skip
+    yield Approximation(
+        SoftmaxTwoScale, "SoftmaxTwoScale", SOFTMAX, softmax_two_scale, SCORES_SWEPT, (FINE,),
+        f"two-scale codes of 8 bits, the coarse scale {1 << COARSE_SHIFT} times the fine",
+        "V-2SF of TSPTQ-ViT, [arXiv 2305.12901](https://arxiv.org/abs/2305.12901)", two_scale_values,
     )  # fmt: skip
 
 

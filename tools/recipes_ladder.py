@@ -55,6 +55,7 @@ PAPERS = (
     Rung("iptq-vit", 4, 8),
     Rung("tsptq-vit", 8, 8),
     Rung("tsptq-vit", 6, 6),
+    Rung("tsptq-vit", 4, 4),
 )
 """The recipes after papers, at the widths that these are about."""
 LADDER = (*(Rung(name, *bits) for bits in BITS for name in GENERAL), Rung("accurate", 8, 8), Rung("tables", 8, 8), *PAPERS)

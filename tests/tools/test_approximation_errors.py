@@ -27,6 +27,7 @@ PROMISED = {
     "SoftmaxPolynomial, quadratic": HALF_A_CODE + 2.8e-3,
     "SoftmaxPolynomial, chord": HALF_A_CODE + 0.5 * np.log2(np.e) * 0.0861,
     "SoftmaxTable": HALF_A_CODE + 1 / 1024,
+    "SoftmaxTwoScale": 0.5 / 127 + 1.1 / 1024,
     "Shiftmax": 0.23,
     "SoftmaxBit": 0.1,
     "SoftmaxIBert": 0.035,

@@ -1,5 +1,6 @@
 """The report on recipes: its tables from given values, what it keeps between runs, and the whole tool on few images."""
 
+import json
 import sys
 
 import pytest
@@ -107,7 +108,8 @@ def test_replacements_change_the_default_only_where_they_say():
     (_, default), *changed = replacements()
     assert default == RECIPES["default"]
     for (_, recipe), ingredient in zip(changed, REPLACEMENTS, strict=True):
-        expected = {**default.to_json(), **ingredient.changes, "name": recipe.name}
+        changes = json.loads(json.dumps(ingredient.changes))
+        expected = {**default.to_json(), **changes, "name": recipe.name}
         assert recipe.to_json() == expected != default.to_json()
 
 
