@@ -14,8 +14,8 @@ from intvit.numerics import S4, S8, IntType
 def four_bit_constants(graph: Graph) -> set[str]:
     """Return the names of the constants that a file holds in four bits.
 
-    It depends on their values alone, so no operator and no executor needs to know of it: those of int8 that lie in -8..7 and that
-    nothing but `Op.four_bit_inputs` reads.
+    They are those of int8 in -8..7 that nothing but `Op.four_bit_inputs` reads: their values decide, so nothing else of the
+    program needs to know of it.
     """
     return {name for name in _weights(graph) if _fits(graph.constants[name])}
 
