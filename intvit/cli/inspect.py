@@ -42,7 +42,7 @@ def _text(summary: dict[str, Any]) -> str:
         ("source", f"SHA-256 {summary['source_sha256']}"),
         ("made by", f"intvit {summary['tool_version']}, recipe {summary['recipe']}"),
         ("operators", ", ".join(f"{count} {kind}" for kind, count in summary["operators"].items())),
-        ("constants", f"{summary['constants']:,} integers"),
+        ("constants", _constants(summary["constants"], summary["four_bit_constants"])),
         ("file", size(summary["file_bytes"])),
         ("work", f"{summary['macs'] / 1e6:,.1f} million multiply-accumulates an image"),
         ("memory", f"{size(summary['arena_bytes'])} a thread, {size(summary['packed_bytes'])} packed constants"),
@@ -55,6 +55,10 @@ def _text(summary: dict[str, Any]) -> str:
 
 def _tensor(tensor: dict[str, Any]) -> str:
     return f"{tensor['name']} {tensor['type']} [{', '.join(map(str, tensor['shape']))}]"
+
+
+def _constants(count: int, four_bits: int) -> str:
+    return f"{count:,} integers" + (f", {four_bits:,} of them weights of at most 4 bits" if four_bits else "")
 
 
 def _real(summary: dict[str, Any], output: str) -> str:

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from intvit.errors import InputFileError
 from intvit.files import open_file
+from intvit.io.four_bits import misplaced, unpack
 from intvit.io.functions import INT_TYPE, ONNX_TYPE, function_of
 from intvit.io.model import DOMAIN, FORMAT_VERSION, IntegerModel, ModelInfo
 from intvit.io.wire import Span, read_exactly, read_model
 from intvit.ir import Graph, Node, Op, TensorType, certify, check_graph
-from intvit.numerics import IntType
+from intvit.numerics import S4, IntType
 from intvit.ops import OPS
 
 MAX_FILE_BYTES = 2 << 30
@@ -60,6 +61,7 @@ def _load(stream: io.BufferedIOBase, size: int, where: str) -> IntegerModel:
     _check_defined(proto, where)
     types = check_graph(graph)
     _check_outputs(proto.graph, types, where)
+    _check_four_bits(proto.graph, graph, where)
     try:
         info = ModelInfo.from_properties(properties)
     except (ValueError, ZeroDivisionError) as error:
@@ -132,6 +134,12 @@ def _check_outputs(proto: onnx.GraphProto, types: Mapping[str, TensorType], wher
             raise _error(where, f"output {value.name!r} is declared in another type than it has", str(types[value.name]))
 
 
+def _check_four_bits(proto: onnx.GraphProto, graph: Graph, where: str) -> None:
+    """Others run the file as it is typed, and most operators of ONNX do not take four bits."""
+    if names := misplaced(graph, {t.name for t in proto.initializer if t.data_type == onnx.TensorProto.INT4}):
+        raise _error(where, f"constant {names[0]!r} is stored in four bits", "weights only in four bits")
+
+
 def _graph(proto: onnx.GraphProto, spans: Sequence[Span], stream: io.BufferedIOBase, where: str) -> Graph:
     if proto.sparse_initializer or any(len(n.attribute) and n.domain != DOMAIN for n in proto.node):
         raise _error(where, "holds more than operators of the domain ai.intvit")
@@ -168,19 +176,23 @@ def _array(tensor: onnx.TensorProto, raw: Span, stream: io.BufferedIOBase, where
     name = f"constant {tensor.name!r}"
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
         raise _error(where, f"{name} lies in another file", "all constants inside the file")
-    kind = INT_TYPE.get(tensor.data_type)
+    kind = S4 if tensor.data_type == onnx.TensorProto.INT4 else INT_TYPE.get(tensor.data_type)
     if kind is None:
         raise _error(where, f"{name} is not an integer tensor")
     shape = tuple(tensor.dims)
-    expected = math.prod(shape) * kind.bits // 8
+    count = math.prod(shape)
+    expected = -(-count * kind.bits // 8)
     if any(d < 1 for d in shape) or raw.length != expected:
         raise _error(where, f"{name} is damaged", f"{expected} bytes for {shape}", f"{raw.length} bytes")
-    little = np.empty(shape, kind.dtype.newbyteorder("<"))
+    data = np.empty(expected, np.uint8)
     try:
-        read_exactly(stream, raw, little.reshape(-1).view(np.uint8).data)
+        read_exactly(stream, raw, data.data)
+        array = unpack(data, count) if kind == S4 else data.view(kind.dtype.newbyteorder("<")).astype(kind.dtype, copy=False)
     except DecodeError:
         raise _error(where, f"{name} is cut short", f"{expected} bytes for {shape}") from None
-    array = little.astype(kind.dtype, copy=False)
+    except ValueError as error:
+        raise _error(where, f"{name} is damaged: {error}") from None
+    array = array.reshape(shape)
     array.setflags(write=False)
     return array
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from intvit.files import write_atomically
+from intvit.io.four_bits import four_bit_constants, pack
 from intvit.io.functions import ONNX_TYPE, function_of
 from intvit.io.model import DOMAIN, IR_VERSION, OPSET, IntegerModel
 from intvit.ir import Node, TensorType, check_graph
@@ -43,13 +44,14 @@ def model_to_proto(model: IntegerModel) -> onnx.ModelProto:
     """
     graph = model.graph
     types = check_graph(graph)
+    four_bits = four_bit_constants(graph)
     made = [name for node in graph.nodes for name in node.outputs if name not in graph.outputs]
     proto = helper.make_graph(
         [_node(node) for node in graph.nodes],
         "integer_vit",
         [_value(name, kind) for name, kind in graph.inputs.items()],
         [_value(name, types[name]) for name in graph.outputs],
-        [_tensor(name, array) for name, array in graph.constants.items()],
+        [_tensor(name, array, name in four_bits) for name, array in graph.constants.items()],
         value_info=[_value(name, types[name]) for name in made],
     )
     used = {type(node.op).kind(): type(node.op) for node in graph.nodes}
@@ -84,6 +86,8 @@ def _value(name: str, kind: TensorType) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, ONNX_TYPE[kind.dtype], shape)
 
 
-def _tensor(name: str, array: NDArray[Any]) -> onnx.TensorProto:
+def _tensor(name: str, array: NDArray[Any], four_bits: bool) -> onnx.TensorProto:
+    if four_bits:
+        return helper.make_tensor(name, onnx.TensorProto.INT4, array.shape, pack(array).tobytes(), raw=True)
     little = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False)
     return helper.make_tensor(name, ONNX_TYPE[IntType.of(array.dtype)], array.shape, little.tobytes(), raw=True)

@@ -68,6 +68,8 @@ class Op(ABC):
     version: ClassVar[int] = 1
     input_names: ClassVar[tuple[str, ...]]
     output_names: ClassVar[tuple[str, ...]] = ("y",)
+    four_bit_inputs: ClassVar[frozenset[str]] = frozenset()
+    """Inputs that the body casts before all else, so that a file may hold their constants in four bits."""
     body: ClassVar[str]
     """Statements of the ONNX function that defines the operator, in ONNX's textual syntax, integer operators only."""
 

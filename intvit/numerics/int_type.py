@@ -73,6 +73,8 @@ class IntType:
         return IntType(int(text[1:]), text[0] == "s")
 
 
+S4 = IntType(4, True)
+"""Of weights in a file; NumPy has no such dtype."""
 S8, U8 = IntType(8, True), IntType(8, False)
 S16, U16 = IntType(16, True), IntType(16, False)
 S32, S64 = IntType(32, True), IntType(64, True)

@@ -25,6 +25,7 @@ class Linear(RequantizingOp):
     """
 
     input_names: ClassVar[tuple[str, ...]] = ("x", "weight", "bias", "multiplier")
+    four_bit_inputs: ClassVar[frozenset[str]] = frozenset({"weight"})
     body: ClassVar[str] = (
         body.cast("x", body.INT32, "x_wide")
         + body.cast("weight", body.INT32, "weight_wide")

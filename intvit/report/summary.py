@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from intvit.io import IntegerModel
+from intvit.io.four_bits import four_bit_constants
 from intvit.ir import certify, check_graph, to_text
 from intvit.kernels.simd import current_level
 from intvit.report.choices import chosen_families
@@ -29,7 +30,7 @@ def summarize(model: IntegerModel, file_bytes: int, *, nodes: bool = False) -> d
     types = check_graph(model.graph)
     session = Session(model, executor="reference")
     plan = plan_run(model.graph, types, current_level())
-    info = model.info
+    info, constants = model.info, model.graph.constants
     summary: dict[str, Any] = {
         "inputs": [asdict(tensor) for tensor in session.get_inputs()],
         "outputs": [asdict(tensor) for tensor in session.get_outputs()],
@@ -44,7 +45,8 @@ def summarize(model: IntegerModel, file_bytes: int, *, nodes: bool = False) -> d
         "certificate": [str(claim) for claim in certify(model.graph).tightest(3)],
         "known_answer": info.known_answer is not None,
         "operators": dict(sorted(Counter(node.op.kind() for node in model.graph.nodes).items())),
-        "constants": sum(array.size for array in model.graph.constants.values()),
+        "constants": sum(array.size for array in constants.values()),
+        "four_bit_constants": sum(constants[name].size for name in four_bit_constants(model.graph)),
         "file_bytes": file_bytes,
         "macs": macs(model.graph, types),
         "arena_bytes": plan.arena_bytes,

@@ -14,6 +14,7 @@ from intvit.errors import InputFileError
 INTEGERS = frozenset(
     {
         TensorProto.BOOL,
+        TensorProto.INT4,
         TensorProto.INT8,
         TensorProto.INT16,
         TensorProto.INT32,

@@ -150,6 +150,21 @@ def test_inspect(model):
     assert any(line.startswith("/head/Gemm: Linear") for line in result["nodes"])
 
 
+def test_weights_of_four_bits_take_half_the_file(model, tmp_path):
+    path = tmp_path / "four_bits.onnx"
+    succeed(*quantize_arguments(path), "--weight-bits", 4)
+    result = succeed_json("inspect", path)
+    weights = result["four_bit_constants"]
+    assert 0.8 < weights / result["constants"] < 1
+    assert f", {weights:,} of them weights of at most 4 bits" in succeed("inspect", path)
+    assert succeed_json("inspect", model)["four_bit_constants"] == 0
+    assert model.stat().st_size - path.stat().st_size > 0.45 * weights
+    verified = succeed_json("verify", path, "--with", "reference,numba,onnxruntime,onnx")
+    assert verified["ok"] and len(verified["executors"]) == 4
+    compared = succeed_json("compare", FLOAT, path, "--images", SAMPLES, "--limit", 2)
+    assert all(node["sqnr_db"] > 5 for node in compared["nodes"])
+
+
 def test_coverage():
     assert "nodes are supported" in succeed("coverage", FLOAT)
     result = succeed_json("coverage", FLOAT)

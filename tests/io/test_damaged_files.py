@@ -81,13 +81,14 @@ def mutate(data, rng):
     return bytes(data)
 
 
-SMALL = next(case for case in CASES if case.name == "Linear-all-minimum-shift-62")
+SMALL = [case for case in CASES if case.name in ("Linear-all-minimum-shift-62", "Linear-four-bit-weights")]
 
 
+@pytest.mark.parametrize("case", SMALL, ids=lambda case: case.name)
 @pytest.mark.parametrize("part", range(10))
-def test_random_mutations(part):
+def test_random_mutations(case, part):
     rng, loaded = random.Random(part), 0
-    data = model_bytes(SMALL.graph)
+    data = model_bytes(case.graph)
     for _ in range(50):
         loaded += loads_or_refuses(mutate(data, rng))
     assert loaded < 50

@@ -154,7 +154,7 @@ def integer_types(proto):
                     yield attribute.i
 
 
-INTEGERS = set(INT_TYPE) | {onnx.TensorProto.UINT64}
+INTEGERS = set(INT_TYPE) | {onnx.TensorProto.UINT64, onnx.TensorProto.INT4}
 
 
 @pytest.mark.parametrize("kind", OPS)

@@ -68,6 +68,8 @@ def linear_cases():
     yield make("s16-depth-512", ops.Linear(shift=40, **full(S32)), random("wx", (2, 512), np.int16), weight, batch=2)
     op = ops.Linear(shift=38, to=U16, low=1000, high=60000, zero_point=30000)
     yield make("tokens-197", op, random("t", (1, 197, 65), np.uint8), random("tw", (65, 67), np.int8))
+    op, weight = ops.Linear(shift=33, **full(S8)), random("four", (65, 33), np.int8, -8, 7)
+    yield make("four-bit-weights", op, random("fx", (2, 7, 65), np.uint8), weight, batch=2)
     op = ops.Linear(shift=20, to=S32, low=-(1 << 20), high=1 << 20)
     yield make("one-by-one", op, random("o", (1, 1, 1, 1), np.int8), np.array([[-128]], np.int8), batch=1)
 

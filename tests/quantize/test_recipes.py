@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -52,6 +53,16 @@ def test_inner_products_read_no_more_codes_than_asked_for(weight_bits, act_bits)
     for node in graph.nodes:
         if isinstance(node.op, ops.MatMul):
             assert all(codes_of(name, makers, types) <= 1 << act_bits for name in node.inputs)
+
+
+@pytest.mark.parametrize("weight_bits", [8, 4, 3, 2])
+def test_files_hold_weights_of_four_bits_and_fewer_in_four_bits(weight_bits):
+    model = convert("default", weight_bits, None)
+    first, *inner, last = (node.inputs[1] for node in model.graph.nodes if isinstance(node.op, ops.Linear))
+    tensors = onnx.load_from_string(model_to_bytes(model)).graph.initializer
+    stored = {tensor.name for tensor in tensors if tensor.data_type == onnx.TensorProto.INT4}
+    assert stored == (set() if weight_bits == 8 else set(inner))
+    assert not stored & {first, last}
 
 
 def codes_of(name, makers, types):
