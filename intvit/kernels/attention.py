@@ -57,8 +57,8 @@ def pack_heads(
 @kernel(scratch=("left", "scores", "e", "row_sum", "mixed"), strided=("q", "y"))
 def attention(
     level: Level, q: Array, added: int, packed_keys: Array, key_bias: Array, packed_values: Array, value_bias: Array,
-    depth: int, value_depth: int, tokens: int, multiplier: Array, shift: int, exponential: Array, value_bits: int, value_added: int,
-    numerator: Array, divide_shift: int, zero_point: int, low: int, high: int,
+    depth: int, value_depth: int, tokens: int, multiplier: Array, shift: int, exponential: Array,
+    value_bits: int, value_added: int, numerator: Array, divide_shift: int, zero_point: int, low: int, high: int,
     left: Array, scores: Array, e: Array, row_sum: Array, mixed: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute `y = softmax_divide(softmax_exp(q @ keys) @ values)` of every head.
@@ -73,8 +73,8 @@ def attention(
         numerator: s64 [H]; divide_shift, zero_point, low, high: as in `softmax_divide`.
         left: of `operand_type(level)` [rows of a tile, depth].
         scores: s32 [rows of a tile, T padded to whole panels and whole vectors of 16-bit lanes].
-        e: of `left_type(level, False)` [rows of a tile, T padded to whole vectors of 16-bit lanes]; where 16-bit codes are split,
-            of `operand_type(level)` [rows of a tile, 2, ..].
+        e: of `left_type(level, False)` [rows of a tile, T padded to whole vectors of 16-bit lanes]; of `operand_type(level)`
+            [rows of a tile, 2, ..] where 16-bit codes are split.
         row_sum: s32 [rows of a tile].
         mixed: s32 [rows of a tile, N padded to whole panels].
         y: s8/s16/s32 [H, M, N], unit stride in N.
@@ -90,9 +90,7 @@ def attention(
         for r in range(count):
             copy_codes(q[head, row + r], added, left[r])
         multiply_tile(level, left, count, packed_keys[head], depth, key_bias[head], scores)
-        row_exponentials(
-            scores[:count], tokens, multiplier[head], shift, exponential, value_bits, value_added, e, row_sum
-        )
+        row_exponentials(scores[:count], tokens, multiplier[head], shift, exponential, value_bits, value_added, e, row_sum)
         multiply_tile(level, e, count, packed_values[head], value_depth, value_bias[head], mixed)
         for r in range(count):
             factor = row_factor(numerator[head], row_sum[r])

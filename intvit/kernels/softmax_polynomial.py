@@ -82,7 +82,7 @@ def exponential_rows(
 
 @device
 def difference_cap(multiplier: Scalar, shift: Scalar, end: Scalar) -> Scalar:
-    """Return a difference to the maximum that is at least a distance of `end`, below 2^20, or 0 if the multiplier or the shift is not a usual one."""
+    """Return a difference to the maximum that is at least `end`, below 2^20; 0 if multiplier or shift is not a usual one."""
     if shift < 14 or shift > 33 or multiplier < 1 << 21:
         return np.int64(0)
     return (np.int64(end) << np.int64(shift)) // np.int64(multiplier) + 1
@@ -91,9 +91,9 @@ def difference_cap(multiplier: Scalar, shift: Scalar, end: Scalar) -> Scalar:
 @device
 def twofold_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar, cap: Scalar, limit: Scalar) -> Scalar:
     """Return twice the distances as u32, where bit 0 does not count, and those of differences beyond `cap` only say so.
-    They are at most `limit` without one.
 
-    With a cap, the shift makes the high half of a product of 32 bits the result but for the rounding, which is 1.
+    With a cap, the shift makes the high half of a product of 32 bits the result but for the rounding, which is 1. Without one
+    they are at most `limit`.
     """
     if cap == 0:
         return distances(x, top, multiplier, shift, shift - 1, limit)
@@ -103,7 +103,7 @@ def twofold_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar,
 
 
 def exponentials(d0: Any, d1: Any, steps: Any, value_bits: Any) -> Any:
-    """Return `round(p(f) / 2**(value_bits + n))` as u16 for distances `n + f`, given twice, as u32, where bit 0 does not count."""
+    """Return `round(p(f) / 2**(value_bits + n))` as u16 for twofold distances `n + f`, u32, of which bit 0 does not count."""
     raise NotImplementedError("only kernels call this")
 
 

@@ -36,6 +36,15 @@ def scaled_cubic(top: int) -> tuple[int, ...]:
     return first, *others
 
 
+def _values(value_bits: int) -> IntType:
+    """Return the type of the exponentials: what is left of 15 bits."""
+    return IntType(FRACTION_BITS - value_bits, signed=False)
+
+
+WIDE_VALUES = _values(WIDE_VALUE_BITS)
+"""What the exponentials of `SoftmaxPolynomialWide` fit."""
+
+
 def _body(element: int, value_bits: int) -> str:
     return (
         DISTANCE_BODY
@@ -86,7 +95,7 @@ class SoftmaxPolynomial(SoftmaxExp):
         return self.coefficients[0] >> self.value_bits
 
     def largest(self) -> int:
-        return self._codes().high
+        return _values(self.value_bits).high
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         outputs, claims = super().bounds(inputs)
@@ -98,12 +107,8 @@ class SoftmaxPolynomial(SoftmaxExp):
             horner |= product
         low, high, bits = int(value.min()), int(value.max()), self.value_bits
         values = Interval(low, high + (1 << (bits + MAX_SHIFT - 1)))
-        result = Bound("exponential", Interval(low >> bits, (high + (1 << (bits - 1))) >> bits), self._codes())
+        result = Bound("exponential", Interval(low >> bits, (high + (1 << (bits - 1))) >> bits), _values(bits))
         return outputs, (*claims, Bound("polynomial", horner, S32), Bound("rounded value", values, S32), result)
-
-    def _codes(self) -> IntType:
-        """Return the type of what is left of 15 bits."""
-        return IntType(FRACTION_BITS - self.value_bits, signed=False)
 
     def _horner(self, f: NDArray[np.int64], products: list[Interval] | None = None) -> NDArray[np.int64]:
         h = np.zeros_like(f)
@@ -124,7 +129,7 @@ class SoftmaxPolynomial(SoftmaxExp):
 
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxPolynomialWide(SoftmaxPolynomial):
-    """`SoftmaxPolynomial` with 14 bits: `e = round(p(f) / 2^(1+n))`, s16, never negative; the row's maximum gives 16320 or less."""
+    """`SoftmaxPolynomial` of 14 bits: `e = round(p(f) / 2^(1+n))`, s16, never negative; a row's maximum gives at most 16320."""
 
     body: ClassVar[str] = _body(body.INT16, WIDE_VALUE_BITS)
     value_bits: ClassVar[int] = WIDE_VALUE_BITS

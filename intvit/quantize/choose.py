@@ -119,7 +119,7 @@ def wide_limit(context: Context, site: Site) -> int | None:
     bits. The results of some operators get them if the recipe says so. The limit keeps the accumulators of the readers inside
     32 bits, whatever the input.
     """
-    few = len(site.rows) <= context.recipe.wide_rows or context.maker(site) in context.recipe.wide
+    few = len(site.rows) <= context.recipe.wide_rows or context.is_wide(site.value)
     if not few or any(use.kind != UseKind.LINEAR for use in site.uses):
         return None
     layers = [context.layers[use.node.name] for use in site.uses if use.node is not None]

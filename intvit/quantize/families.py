@@ -97,7 +97,7 @@ def _run_softmax(context: Context, node: FloatNode, family: str, statistics: Sta
         (codes,) = op.reference(_codes(encoding, statistics))
         return np.asarray(codes * 2.0 ** (1 - bits))
     encoding = per_tensor(S32, 2.0**-SCORE_BITS, rank=2)
-    op, constants = exponential(family, encoding.scale, context.recipe.softmax_top)
+    op, constants, _ = exponential(family, encoding.scale, context.recipe.softmax_top)
     e, row_sum = op.reference(_codes(encoding, statistics), *constants.values())
     return np.asarray(e / row_sum)
 

@@ -50,7 +50,8 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
             pack_heads.bind(level, keys, values, depth, value_depth, queries, codes, sums, *packed, grains=len(keys)),
             attention.bind(
                 level, q, added, *packed, depth, value_depth, tokens, multiplier, softmax.shift, exponential,
-                value_bits, offset(level, signed=False), numerator, divide.shift, *output_range(divide), left, scores, e, row_sum, mixed, y,
+                value_bits, offset(level, signed=False), numerator, divide.shift, *output_range(divide),
+                left, scores, e, row_sum, mixed, y,
                 grains=len(q) * -(-q.shape[1] // rows),
             ),
         )  # fmt: skip

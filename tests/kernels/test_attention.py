@@ -117,8 +117,8 @@ def bind(level, case):
     wide = -(-max(columns, case.tokens) // 32) * 32
     scratch = (
         garbage(1, rows, depth, dtype=operand_type(level)), garbage(1, rows, wide, dtype=np.int32),
-        garbage(1, rows, *planes, wide, dtype=operand_type(level) if planes else left_type(level, signed=False)), garbage(1, rows, dtype=np.int32),
-        garbage(1, rows, value_columns, dtype=np.int32),
+        garbage(1, rows, *planes, wide, dtype=operand_type(level) if planes else left_type(level, signed=False)),
+        garbage(1, rows, dtype=np.int32), garbage(1, rows, value_columns, dtype=np.int32),
     )  # fmt: skip
     y = garbage(case.queries, heads * case.width, dtype=case.to)
     merged = y.reshape(case.queries, heads, case.width).transpose(1, 0, 2)
@@ -128,7 +128,8 @@ def bind(level, case):
     pack = pack_heads.bind(level, keys, values, depth, value_depth, *offsets, sums, *packed)
     run = attention.bind(
         level, q, offset(level, signed), *packed, depth, value_depth, case.tokens, multiplier, case.shift, exponential,
-        value_bits, offset(level, signed=False), numerator, case.divide_shift, 7, low, high, *scratch, merged.view(f"i{y.itemsize}"),
+        value_bits, offset(level, signed=False), numerator, case.divide_shift, 7, low, high,
+        *scratch, merged.view(f"i{y.itemsize}"),
     )  # fmt: skip
     return pack, run, merged
 

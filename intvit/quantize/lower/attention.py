@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S16, S32, U8, Interval
+from intvit.numerics import S8, S16, S32, U8, Interval
 from intvit.ops import MatMul, SoftmaxDivide
+from intvit.ops.softmax_polynomial import WIDE_VALUES
 from intvit.quantize.choose import wide_limit
 from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
-from intvit.quantize.lower.context import Context, Lowered, unsupported
+from intvit.quantize.lower.context import Context, Lowered, RowSum, unsupported
 from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, score_multipliers
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
@@ -27,6 +28,8 @@ from intvit.quantize.recipe import NORMALIZED_SOFTMAXES, find_choice
 from intvit.quantize.uses import UseKind
 
 Array = NDArray[Any]
+MOST_WIDE_TOKENS = S32.high // (WIDE_VALUES.high * -S8.low)
+"""How many exponentials of 14 bits a product may add up."""
 
 
 def lower_matmul(context: Context, node: FloatNode) -> None:
@@ -79,10 +82,11 @@ def _lower_two_scale_softmax(context: Context, node: FloatNode) -> None:
 
 def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
     scores, scale = _scores(context, node)
-    op, constants = exponential(context.family(node), scale, context.recipe.softmax_top)
+    wide = context.is_wide(node.output) and context.graph.shapes[node.output][-1] <= MOST_WIDE_TOKENS
+    op, constants, top = exponential(context.family(node), scale, context.recipe.softmax_top, wide)
     names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
     e, row_sum = context.builder.add(node.name, op, scores, *names)
-    context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
+    context.set(node.output, e, per_tensor(op.codes, 1.0, scale.ndim), RowSum(row_sum, top))
 
 
 SOFTMAXES: dict[str, Callable[[Context, FloatNode], None]] = {
@@ -93,7 +97,7 @@ SOFTMAXES: dict[str, Callable[[Context, FloatNode], None]] = {
 """What `Recipe.softmax` may say."""
 
 
-def _divide(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:
+def _divide(context: Context, node: FloatNode, product: str, row_sum: RowSum, values: Encoding) -> None:
     """Divide a product with softmax exponentials by their sums and requantize it, in one operator.
 
     With value codes c and their zero point z the quotient q = product / sum is `scale (q - z)`. The output code is
@@ -123,10 +127,10 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: str, value
     dtype = U8 if limit is None else S16
     encoding = context.site_encoding(site, dtype, scale / alpha[head], beta + alpha[head] * zero)
     encoding = replace(encoding, span=codes)
-    numerators, shift = _numerators(alpha, context.recipe.softmax_top)
+    numerators, shift = _numerators(alpha, row_sum.least)
     op = SoftmaxDivide(to=dtype, low=encoding.low, high=encoding.high, zero_point=beta, shift=shift)
     constant = context.builder.constant(f"{node.name}.numerator", _per_head(numerators, shape))
-    name = context.emit(f"{node.name}.divide", op, product, row_sum, constant)
+    name = context.emit(f"{node.name}.divide", op, product, row_sum.name, constant)
     context.set(node.output, name, encoding)
 
 
@@ -142,16 +146,16 @@ def _best_shares_by_head(quotients: Array, head: Array, reach: Array, codes: Int
     return best_shares(error, head)[np.unique(head, return_index=True)[1]]
 
 
-def _divide_to_stream(context: Context, node: FloatNode, product: str, row_sum: str, values: Encoding) -> None:
+def _divide_to_stream(context: Context, node: FloatNode, product: str, row_sum: RowSum, values: Encoding) -> None:
     if not values.per_tensor or values.zero_point.any():
         raise unsupported(node, "attention without a projection behind it needs one value scale", "please report this model")
     encoding = output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     alpha = np.array([float((values.scale / encoding.scale).reshape(-1)[0])])
-    numerators, shift = _numerators(alpha, context.recipe.softmax_top)
+    numerators, shift = _numerators(alpha, row_sum.least)
     dtype = encoding.dtype
     op = SoftmaxDivide(to=dtype, low=dtype.low, high=dtype.high, shift=shift)
     constant = context.builder.constant(f"{node.name}.numerator", np.array(numerators, np.int64))
-    context.set(node.output, context.emit(f"{node.name}.divide", op, product, row_sum, constant), encoding)
+    context.set(node.output, context.emit(f"{node.name}.divide", op, product, row_sum.name, constant), encoding)
 
 
 def _by_channel(channel: Array, array: Array, shape: tuple[int, ...]) -> Array:

@@ -31,18 +31,26 @@ RISKY_DB = 15.0
 
 
 @dataclass(frozen=True)
+class RowSum:
+    """The integer value that holds the sums of softmax's exponentials, and the least sum that there can be."""
+
+    name: str
+    least: int
+
+
+@dataclass(frozen=True)
 class Lowered:
     """A float value's integer twin.
 
     Attributes:
         name: the value in the integer graph.
         encoding: what its codes mean.
-        row_sum: for softmax exponentials not yet divided, the value that holds the row sums.
+        row_sum: for softmax exponentials not yet divided, their sums.
     """
 
     name: str
     encoding: Encoding
-    row_sum: str | None = None
+    row_sum: RowSum | None = None
 
 
 @dataclass
@@ -62,6 +70,7 @@ class Context:
         spreads: the selected spread of GELU outputs.
         coarse_shifts: the selected coarse shift of softmax outputs in two-scale codes.
         choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
+        wide_values: what the search gives 16 bits beyond `Recipe.wide`.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -78,6 +87,7 @@ class Context:
     spreads: dict[str, Spread] = field(default_factory=dict)
     coarse_shifts: dict[str, int] = field(default_factory=dict)
     choices: dict[str, FamilyChoice] = field(default_factory=dict)
+    wide_values: frozenset[str] = frozenset()
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -94,9 +104,10 @@ class Context:
         """Whether a layer's result is an output of the model."""
         return layer.output in self.graph.outputs
 
-    def maker(self, site: Site) -> str:
-        """Return the canonical operator that makes a site."""
-        return next((node.op for node in self.graph.nodes if node.output == site.value), "")
+    def is_wide(self, value: str) -> bool:
+        """Whether the recipe, or the search, gives a value 16 bits where its readers can take them."""
+        maker = next((node.op for node in self.graph.nodes if node.output == value), "")
+        return maker in self.recipe.wide or value in self.wide_values
 
     def weight_bits(self, layer: LinearLayer) -> int:
         """Return the bits of a layer's weights."""
@@ -111,7 +122,7 @@ class Context:
         """Add a one-output node and return the output's name."""
         return self.builder.add(name, op, *inputs)[0]
 
-    def set(self, value: str, name: str, encoding: Encoding, row_sum: str | None = None, made: bool = True) -> None:
+    def set(self, value: str, name: str, encoding: Encoding, row_sum: RowSum | None = None, made: bool = True) -> None:
         """Record the integer twin of a float value.
 
         Args:
@@ -150,7 +161,7 @@ class Context:
         """Return what can be done about a site that is written too coarsely."""
         if self.act_bits(site) < 8:
             return "`--act-bits 8` gives it more codes"
-        if site.kind == UseKind.LINEAR and self.maker(site) not in self.recipe.wide:
+        if site.kind == UseKind.LINEAR and not self.is_wide(site.value):
             return "`--recipe accurate` may give it 16 bits; `intvit compare` shows what it costs"
         return "`intvit compare` shows what it costs; more calibration images may narrow its range"
 

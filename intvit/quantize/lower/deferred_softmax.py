@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.ir import Op
 from intvit.numerics import common_shift
-from intvit.ops import SoftmaxPolynomial, SoftmaxTable
-from intvit.ops.softmax_polynomial import FRACTION_BITS, scaled_cubic
+from intvit.ops import SoftmaxPolynomial, SoftmaxPolynomialWide, SoftmaxTable
+from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS, WIDE_VALUE_BITS, scaled_cubic
 
 Array = NDArray[Any]
 TABLE_ENTRIES = 4096
@@ -28,17 +27,22 @@ def score_multipliers(scale: Array, units: float) -> tuple[Array, int]:
     return np.array(multipliers, np.int32).reshape(scale.shape[1:] if scale.ndim > 1 else scale.shape), shift
 
 
-def exponential(family: str, scale: Array, top: int) -> tuple[Op, dict[str, Array]]:
-    """Return the operator of a family and its constants by name.
+def exponential(
+    family: str, scale: Array, top: int, wide: bool = False
+) -> tuple[SoftmaxPolynomial | SoftmaxTable, dict[str, Array], int]:
+    """Return the operator of a family, its constants by name, and the code of each row's largest exponential.
 
     Args:
         family: `polynomial` or `table`.
         scale: the real value of one step of the scores, float64 [1, ..., 1, 1], 1 along the rows.
-        top: the code of each row's largest exponential.
+        top: that code, if it has 8 bits.
+        wide: whether `polynomial` gives 14 bits.
     """
     multipliers, shift = score_multipliers(scale, UNITS[family])
     constants: dict[str, Array] = {"multiplier": multipliers}
     if family == "polynomial":
-        return SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top)), constants
+        if wide:
+            return SoftmaxPolynomialWide(shift=shift, coefficients=CUBIC), constants, CUBIC[0] >> WIDE_VALUE_BITS
+        return SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top)), constants, top
     entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
-    return SoftmaxTable(shift=shift), constants | {"table": entries}
+    return SoftmaxTable(shift=shift), constants | {"table": entries}, top

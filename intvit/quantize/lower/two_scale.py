@@ -18,7 +18,7 @@ from intvit.quantize.choose import ACCUMULATOR_SHARE, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.linear_layers import LinearLayer
-from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.lower.context import Context, Lowered, RowSum
 from intvit.quantize.lower.deferred_softmax import TABLE_STEPS
 from intvit.quantize.ranges import unsigned_codes
 from intvit.quantize.two_scale import TwoScale, select_outliers, select_output_outliers, select_two_scale
@@ -27,7 +27,7 @@ from intvit.quantize.uses import UseKind
 Array = NDArray[Any]
 
 
-def emit_softmax(context: Context, name: str, inputs: tuple[str, str], shift: int, coarse_shift: int) -> tuple[str, str]:
+def emit_softmax(context: Context, name: str, inputs: tuple[str, str], shift: int, coarse_shift: int) -> tuple[str, RowSum]:
     """Emit softmax's exponentials in two-scale codes, and their values.
 
     Args:
@@ -38,13 +38,14 @@ def emit_softmax(context: Context, name: str, inputs: tuple[str, str], shift: in
         coarse_shift: of the codes.
 
     Returns:
-        The names of the values, s16, and of their row sums.
+        The name of the values, s16, and their row sums.
     """
     bits = context.recipe.act_bits
     table = context.builder.constant(f"{name}.table", exponential_codes(bits, coarse_shift))
     op = SoftmaxTwoScale(shift=shift, bits=bits, coarse_shift=coarse_shift)
     codes, row_sum = context.builder.add(name, op, *inputs, table)
-    return context.emit(f"{name}.decode", TwoScaleDecode(bits=bits, coarse_shift=coarse_shift), codes), row_sum
+    sums = RowSum(row_sum, top_value(bits, coarse_shift))
+    return context.emit(f"{name}.decode", TwoScaleDecode(bits=bits, coarse_shift=coarse_shift), codes), sums
 
 
 def exponential_codes(bits: int, coarse_shift: int) -> Array:
