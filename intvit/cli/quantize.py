@@ -36,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--act-bits", metavar="B", type=positive, help="bits of what matrix products read, 4 to 8 (the recipe's)"
     )
     parser.add_argument(
+        "--budget", metavar="X", type=float,
+        help="mixed precision: bit operations over those of 8 by 8 bits, 0.25 to 2; see docs/recipe.md",
+    )  # fmt: skip
+    parser.add_argument(
         "--preprocess", metavar="HOW", help="imagenet, inception, or the JSON file of Hugging Face or timm (imagenet)"
     )
     parser.add_argument("--labels", metavar="FILE", help="class names to store, one a line")
@@ -44,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return its exit status."""
-    from intvit.report.choices import chosen_families
+    from intvit.report.choices import chosen_bits, chosen_families
 
     started = time.perf_counter()
     _check_options(options)
@@ -69,6 +73,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         "seconds": round(time.perf_counter() - started, 3),
         "lowest_sqnr": [{"node": n.node, "kind": n.kind, "sqnr_db": n.sqnr_db} for n in nodes],
         "choices": chosen_families(model.info.options),
+        "bits": chosen_bits(model.info.options),
         "warnings": warnings,
     }
     console.result(result, _text(options, result))
@@ -83,7 +88,7 @@ def _check_options(options: argparse.Namespace) -> None:
     require_extra("quantize")
     from intvit.quantize.recipe import find_recipe
 
-    find_recipe(options.recipe, options.weight_bits, options.act_bits)
+    find_recipe(options.recipe, options.weight_bits, options.act_bits, options.budget)
     output, source = Path(options.output), Path(options.float_model)
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError("the output would replace the float model", where="-o", hint="choose another name")
@@ -137,6 +142,7 @@ def _convert(
         recipe=options.recipe,
         weight_bits=options.weight_bits,
         act_bits=options.act_bits,
+        budget=options.budget,
         preprocess=preprocess,
         labels=labels,
         progress=progress,
@@ -154,7 +160,7 @@ def _compare(
 
 
 def _text(options: argparse.Namespace, result: dict[str, Any]) -> str:
-    from intvit.report.choices import HEADER, choice_row
+    from intvit.report.choices import HEADER, bits_lines, choice_row
 
     choices = [choice_row(choice) for choice in result["choices"]]
     rows = [(f"  {n['node']}", n["kind"], decibels(n["sqnr_db"])) for n in result["lowest_sqnr"]]
@@ -165,6 +171,7 @@ def _text(options: argparse.Namespace, result: dict[str, Any]) -> str:
             "lowest signal to quantization noise:",
             table(rows, right=(2,)),
             *([table(choices, HEADER)] if choices else []),
+            *bits_lines(result["bits"]),
             f"next: intvit verify {options.output}",
         ]
     )

@@ -20,6 +20,7 @@ from intvit.io import IntegerModel, KnownAnswer, ModelInfo, digest
 from intvit.io.digest import node_digest
 from intvit.io.model import test_pattern
 from intvit.ir import Graph, certify
+from intvit.quantize.budget import choose_bits
 from intvit.quantize.calibrate import calibrate
 from intvit.quantize.families import choose_families, without_unread_scores
 from intvit.quantize.float_graph import FloatGraph
@@ -44,6 +45,7 @@ def quantize(
     recipe: str | Recipe = "default",
     weight_bits: int | None = None,
     act_bits: int | None = None,
+    budget: float | None = None,
     preprocess: Preprocess | None = None,
     labels: Sequence[str] = (),
     progress: Progress | None = None,
@@ -56,6 +58,7 @@ def quantize(
         calibration: uint8 [H, W, 3] RGB images at the model's size, 32 to 256 of them.
         recipe: a recipe or its name.
         weight_bits, act_bits: other bits than those of the recipe of that name; see `Recipe`.
+        budget: bit operations over those of 8 by 8 bits, for which each site's bits are then chosen; see `Recipe`.
         preprocess: how images become pixels; its mean and std are folded into the first layer. ImageNet's by default.
         labels: class names to store in the model.
         progress: called with (stage, done, in all).
@@ -67,9 +70,9 @@ def quantize(
     Raises:
         InputFileError: the source is not a usable ONNX file, or a calibration image has the wrong form.
         UnsupportedModelError: a node can't be lowered.
-        UsageError: there is no such recipe, or it can't have these bits.
+        UsageError: there is no such recipe, or it can't have these bits or this budget.
     """
-    recipe = find_recipe(recipe, weight_bits, act_bits) if isinstance(recipe, str) else recipe
+    recipe = find_recipe(recipe, weight_bits, act_bits, budget) if isinstance(recipe, str) else recipe
     model = source if isinstance(source, CanonicalModel) else import_onnx(source)
     _require_coverage(model)
     graph = FloatGraph(model)
@@ -96,6 +99,10 @@ def quantize(
     )
     if recipe.softmax == "two-scale":
         context.coarse_shifts = select_coarse_shifts(graph, model, pixels, normalize, recipe.act_bits)
+    if recipe.budget is not None:
+        context.bits = choose_bits(
+            context, model, pixels, normalize, (lambda done, total: progress("weigh", done, total)) if progress else None
+        )
     integer, scales = lower(context, preprocess)
     if warn:
         for text in context.warnings:
@@ -111,6 +118,7 @@ def quantize(
             "calibration_images": len(pixels),
             "calibration_sha256": hashlib.sha256(b"".join(p.tobytes() for p in pixels)).hexdigest(),
             **({"choices": {name: choice.to_json() for name, choice in context.choices.items()}} if context.choices else {}),
+            **({"bits": context.bits.to_json()} if recipe.budget is not None else {}),
         },
         preprocess=json.loads(preprocess.to_json()),
         labels=tuple(labels),

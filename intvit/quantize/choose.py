@@ -64,7 +64,7 @@ def choose_linear_input(context: Context, site: Site, statistics: Statistics, ge
     candidates = (recipe.few_rows,) if few else (recipe.norm, *recipe.norm_candidates)
     if not per_channel or len(np.unique(site.ties)) < site.channels:
         candidates = (Spread(0.0, candidates[0].margin),)
-    encode_with = _clipped if recipe.clip_ranges else _covering
+    encode_with = _clipped if context.clips(site) else _covering
     encodings = [encode_with(statistics, spread, codes) for spread in candidates]
     best = encodings[0]
     if len(encodings) > 1:
@@ -112,6 +112,13 @@ def layer_error(layer: LinearLayer, bits: int, x: Array, codes: Interval, scale:
     return float(((error - error.mean(0)) ** 2).sum())
 
 
+def can_be_wide(context: Context, site: Site) -> bool:
+    """Whether only linear layers read a site, and could take 16 bits."""
+    if any(use.kind != UseKind.LINEAR or use.node is None for use in site.uses) or len(np.unique(site.ties)) < site.channels:
+        return False
+    return not any(context.layers[use.node.name].kernel for use in site.uses if use.node is not None)
+
+
 def wide_limit(context: Context, site: Site) -> int | None:
     """Return the largest code magnitude if a site gets 16 bits, else None.
 
@@ -119,12 +126,10 @@ def wide_limit(context: Context, site: Site) -> int | None:
     bits. The results of some operators get them if the recipe says so. The limit keeps the accumulators of the readers inside
     32 bits, whatever the input.
     """
-    few = len(site.rows) <= context.recipe.wide_rows or context.is_wide(site.value)
-    if not few or any(use.kind != UseKind.LINEAR for use in site.uses):
+    asked = len(site.rows) <= context.recipe.wide_rows or context.is_wide(site.value)
+    if not asked or not can_be_wide(context, site):
         return None
     layers = [context.layers[use.node.name] for use in site.uses if use.node is not None]
-    if len(np.unique(site.ties)) < site.channels or any(layer.kernel for layer in layers):
-        return None
     heaviest = max(float(np.abs(round_weights(layer.weight, context.weight_bits(layer))[0]).sum(0).max()) for layer in layers)
     return min(S16.high, int(S32.high * ACCUMULATOR_SHARE / max(heaviest, 1.0)))
 

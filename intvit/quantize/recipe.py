@@ -65,6 +65,8 @@ class Recipe:
         weight_bits: 2 to 8 bits of a weight; the patch embedding and the layers that make the outputs keep 8.
         act_bits: 4 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
             and the inputs of layers that make the outputs 8.
+        budget: the bit operations that products may take in all, over those of 8 by 8 bits; each site and layer then gets its bits
+            by what their rounding does to the outputs (`budget.py`). A number, or None for the bits that the recipe says.
         clip_ranges: cut ranges off where this lowers the squared error on the samples, instead of adding margins.
         two_scale_gelu: store what comes after GELU in two-scale codes, too.
         norm_input_bits: 4 to 8 bits of what goes into LayerNorm, a few wide channels on a larger scale (O-2SF of TSPTQ-ViT); 16
@@ -99,6 +101,7 @@ class Recipe:
     correct_bias: bool = True
     weight_bits: int = 8
     act_bits: int = 8
+    budget: float | None = None
     clip_ranges: bool = False
     two_scale_gelu: bool = False
     norm_input_bits: int = 16
@@ -144,7 +147,7 @@ _MINMAX = Recipe(
 )
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
-    "accurate": Recipe("accurate", softmax="two-scale", wide_rows=4, wide=("MatMul",)),
+    "accurate": Recipe("accurate", budget=1.3),
     "tables": Recipe("tables", softmax="table", gelu="table"),
     "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
     "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
@@ -166,15 +169,17 @@ RECIPES: dict[str, Recipe] = {
 
 WEIGHT_BITS, ACT_BITS = range(2, 9), range(4, 9)
 """The bits that a recipe can be asked for."""
+BUDGETS = (0.25, 2.0)
+"""The least and the largest budget."""
 FEW_WEIGHT_CODES_SPREADS = tuple(Spread(strength, 1.1) for strength in (0.0, 0.25, 0.5, 0.75))
 """The other spreads of LayerNorm outputs that are tried where weights have few codes, which strong spreads would cost."""
 
 
-def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None = None) -> Recipe:
-    """Return a recipe by name, at other bits if they are given.
+def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None = None, budget: float | None = None) -> Recipe:
+    """Return a recipe by name, at other bits or under a budget if they are given.
 
     Raises:
-        UsageError: there is none of that name, or it can't have these bits.
+        UsageError: there is none of that name, or it can't have these bits or this budget.
     """
     if name not in RECIPES:
         raise UsageError("no such recipe", expected=", ".join(RECIPES), found=name, hint="choose one with --recipe")
@@ -183,7 +188,24 @@ def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None 
         if bits is not None and bits not in known:
             raise UsageError("no recipe has so many bits", where=option, expected=f"{known[0]} to {known[-1]}", found=str(bits))
     recipe = replace(recipe, weight_bits=weight_bits or recipe.weight_bits, act_bits=act_bits or recipe.act_bits)
-    return _adapted(recipe)
+    return _adapted(recipe if budget is None else _under_budget(recipe, budget))
+
+
+def _under_budget(recipe: Recipe, budget: float) -> Recipe:
+    if not BUDGETS[0] <= budget <= BUDGETS[1]:
+        raise UsageError(
+            "no such budget",
+            where="--budget",
+            expected=f"{BUDGETS[0]} (4 by 4 bits) to {BUDGETS[1]} (16 by 8)",
+            found=str(budget),
+        )
+    if recipe.symmetric or recipe.normalizes or recipe.two_scale_gelu or min(recipe.weight_bits, recipe.act_bits) < 8:
+        raise UsageError(
+            "the bits are chosen twice", where="--budget", expected="a recipe of 8 bits that leaves them open, such as default",
+            found=f"{recipe.name} with {recipe.weight_bits}-bit weights and {recipe.act_bits}-bit activations",
+            hint="leave out --budget, or --weight-bits and --act-bits",
+        )  # fmt: skip
+    return replace(recipe, budget=budget)
 
 
 def _adapted(recipe: Recipe) -> Recipe:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
 from intvit.numerics import Interval
-from intvit.quantize.calibrate import BATCH, Progress, float_session, open_session
+from intvit.quantize.calibrate import BATCH, Progress, float_session
 from intvit.quantize.choose import wide_limit
+from intvit.quantize.injection import rest_after
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
 from intvit.quantize.ranges import decode, encode, from_common_low, unsigned_codes
@@ -65,7 +65,7 @@ def _logit_errors(context: Context, model: CanonicalModel, place: tuple[str, Lin
     site, layer = place
     codes, bits = unsigned_codes(context.act_bits(context.sites[site])), context.weight_bits(layer)
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
-    rest, crossing = _rest_after(model, layer.output)
+    rest, crossing = rest_after(model, layer.output)
     head = float_session(model, [site, *crossing])
     values = [_run(head, {head.get_inputs()[0].name: x}, [*outputs, site, *crossing]) for x in halves]
     errors = np.zeros(len(candidates))
@@ -104,20 +104,6 @@ def _layer_error(layer: LinearLayer, bits: int, x: Array, codes: Interval, scale
     error = (seen @ weights) * steps - x @ layer.weight
     centred: Array = error - error.mean(tuple(range(error.ndim - 1)))
     return centred.astype(np.float32)
-
-
-def _rest_after(model: CanonicalModel, value: str) -> tuple[Any, list[str]]:
-    """Return a session on the nodes that come after a value's, and the values that it takes, `value` among them."""
-    proto = model.to_proto()
-    nodes = list(proto.graph.node)
-    cut = next(i for i, node in enumerate(nodes) if value in node.output) + 1
-    made = {name for node in nodes[:cut] for name in node.output} | {v.name for v in proto.graph.input}
-    used = {name for node in nodes[cut:] for name in node.input}
-    crossing = sorted(made & used)
-    del proto.graph.node[:cut]
-    del proto.graph.input[:]
-    proto.graph.input.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in crossing)
-    return open_session(proto), crossing
 
 
 def _run(session: Any, feed: dict[str, Array], outputs: list[str]) -> dict[str, Array]:

@@ -1,7 +1,8 @@
-"""The approximations that the conversion chose by the unified metric, as a model tells them."""
+"""What the conversion chose for each node, as a model tells it: approximations by the unified metric, bits under a budget."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,14 +35,43 @@ def chosen_families(options: Mapping[str, Any]) -> list[dict[str, Any]]:
             for node, choice in choices.items()
         ]
     except (AttributeError, KeyError, TypeError):
-        raise InputFileError(
-            "the model's metadata intvit.options hold choices that can't be read",
-            expected="what 'intvit quantize' writes",
-            hint="convert the model again",
-        ) from None
+        raise _unreadable() from None
 
 
 def choice_row(choice: Mapping[str, Any]) -> tuple[str, str, str, str]:
     """Return the cells of one choice below `HEADER`."""
     candidates = ", ".join(f"{name} {c['omega']} ({c['sqnr_db']} dB)" for name, c in choice["candidates"].items())
     return choice["node"], choice["op"], choice["family"], candidates
+
+
+def chosen_bits(options: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return the bits that were chosen under a budget, by name, for `activations` and `weights`; nothing if there was none.
+
+    Args:
+        options: of the model's `ModelInfo`.
+
+    Raises:
+        InputFileError: what the model tells is not what a conversion writes.
+    """
+    try:
+        return {side: {name: int(bits) for name, bits in chosen.items()} for side, chosen in options.get("bits", {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        raise _unreadable() from None
+
+
+def bits_lines(chosen: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return a line for each kind of place whose bits were chosen: how many got how many."""
+    lines = []
+    for side, bits in chosen.items():
+        counts = sorted(Counter(bits.values()).items(), reverse=True)
+        if counts:
+            lines.append(f"bits of {side}: " + ", ".join(f"{number} for {count}" for number, count in counts))
+    return lines
+
+
+def _unreadable() -> InputFileError:
+    return InputFileError(
+        "the model's metadata intvit.options hold choices that can't be read",
+        expected="what 'intvit quantize' writes",
+        hint="convert the model again",
+    )

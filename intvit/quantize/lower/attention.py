@@ -120,7 +120,7 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: RowSum, va
     limit = wide_limit(context, site)
     codes = unsigned_codes(context.act_bits(site)) if limit is None else Interval(-limit, limit)
     beta, room = ((codes.high + 1) // 2, codes.high / 2) if limit is None else (0, limit / HEADROOM)
-    if limit is None and context.recipe.clip_ranges:
+    if limit is None and context.clips(site):
         quotients = statistics.samples / scale + zero
         reach = reach * _best_shares_by_head(quotients, head, reach, codes)
     alpha = np.minimum(room / reach, room / 2)

@@ -14,13 +14,14 @@ from intvit.errors import UnsupportedModelError
 from intvit.ir import Op
 from intvit.numerics import S16, IntType, common_shift
 from intvit.ops import Requantize
+from intvit.quantize.bits import Bits
 from intvit.quantize.builder import GraphBuilder
 from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
-from intvit.quantize.recipe import Recipe, Spread
+from intvit.quantize.recipe import SEARCHED_BITS, Recipe, Spread
 from intvit.quantize.sites import Site
 from intvit.quantize.unified_metric import FamilyChoice
 from intvit.quantize.uses import UseKind
@@ -70,7 +71,7 @@ class Context:
         spreads: the selected spread of GELU outputs.
         coarse_shifts: the selected coarse shift of softmax outputs in two-scale codes.
         choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
-        wide_values: what the search gives 16 bits beyond `Recipe.wide`.
+        bits: what the search under the recipe's budget chose.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -87,7 +88,7 @@ class Context:
     spreads: dict[str, Spread] = field(default_factory=dict)
     coarse_shifts: dict[str, int] = field(default_factory=dict)
     choices: dict[str, FamilyChoice] = field(default_factory=dict)
-    wide_values: frozenset[str] = frozenset()
+    bits: Bits = field(default_factory=Bits)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -105,18 +106,26 @@ class Context:
         return layer.output in self.graph.outputs
 
     def is_wide(self, value: str) -> bool:
-        """Whether the recipe, or the search, gives a value 16 bits where its readers can take them."""
+        """Whether the recipe, or the search under its budget, gives a value 16 bits where its readers can take them."""
         maker = next((node.op for node in self.graph.nodes if node.output == value), "")
-        return maker in self.recipe.wide or value in self.wide_values
+        return maker in self.recipe.wide or self.bits.activations.get(value) == 16
 
     def weight_bits(self, layer: LinearLayer) -> int:
         """Return the bits of a layer's weights."""
-        return 8 if layer.kernel or self.makes_output(layer) else self.recipe.weight_bits
+        if layer.kernel or self.makes_output(layer):
+            return 8
+        return self.bits.weights.get(layer.name, self.recipe.weight_bits)
 
     def act_bits(self, site: Site) -> int:
         """Return the bits of what linear layers read."""
         layers = [self.layers[use.node.name] for use in site.uses if use.kind == UseKind.LINEAR and use.node is not None]
-        return 8 if layers and all(self.makes_output(layer) for layer in layers) else self.recipe.act_bits
+        if layers and all(self.makes_output(layer) for layer in layers):
+            return 8
+        return min(8, self.bits.activations.get(site.value, self.recipe.act_bits))
+
+    def clips(self, site: Site) -> bool:
+        """Whether the range of a site is cut off where this lowers its error."""
+        return self.recipe.clip_ranges or self.bits.activations.get(site.value, 8) <= SEARCHED_BITS
 
     def emit(self, name: str, op: Op, *inputs: str) -> str:
         """Add a one-output node and return the output's name."""

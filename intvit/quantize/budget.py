@@ -1,0 +1,209 @@
+"""Mixed precision: which activations and weights get which bits, so that the outputs suffer least within a budget.
+
+Each candidate's rounding is injected into the float model alone, and the squared error of the outputs is its price. Then all
+start at the most bits, and the step down that costs least error for each bit operation saved is taken until the budget is met.
+Errors of different places are taken to add up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.importer import CanonicalModel
+from intvit.quantize.bits import Bits
+from intvit.quantize.calibrate import Progress
+from intvit.quantize.choose import can_be_wide, choose_linear_input
+from intvit.quantize.injection import Injection
+from intvit.quantize.linear_layers import LinearLayer
+from intvit.quantize.lower.context import Context
+from intvit.quantize.ranges import asymmetric, decode, encode, unsigned_codes
+from intvit.quantize.recipe import Spread
+from intvit.quantize.sites import Site
+from intvit.quantize.uses import UseKind
+from intvit.quantize.weights import round_weights
+
+Array = NDArray[Any]
+Change = Callable[[dict[str, Array]], Array]
+JUDGED_IMAGES = 16
+"""How many calibration images judge the candidates."""
+WIDER, NARROWER = (16, 8), (8, 6, 4)
+"""The bits among which a budget of at least 1, and a smaller one, chooses."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """An activation, or the weights of a layer, whose bits are to be chosen.
+
+    Attributes:
+        name: of the value or the layer.
+        errors: the squared error of the outputs by number of bits, the most bits first.
+    """
+
+    name: str
+    errors: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product that takes time: its multiplications and the items that set the bits of both sides; None has 8 bits."""
+
+    multiplications: int
+    activation: str | None
+    weights: str | None = None
+
+
+def choose_bits(
+    context: Context,
+    model: CanonicalModel,
+    pixels: list[Array],
+    normalize: Callable[[Array], Array],
+    progress: Progress | None = None,
+) -> Bits:
+    """Return the bits of activations and weights under the recipe's budget.
+
+    Args:
+        context: the state before lowering; spreads are selected.
+        model: the canonical float model.
+        pixels: the calibration images, uint8 [H, W, 3].
+        normalize: uint8 [N, H, W, 3] to the model's input.
+        progress: called with (items done, items in all).
+    """
+    assert context.recipe.budget is not None
+    budget = float(context.recipe.budget)
+    levels = WIDER if budget >= 1 else NARROWER
+    changes = _activation_changes(context, levels) | (_weight_changes(context, levels) if budget < 1 else {})
+    layers = context.layers
+    images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
+    injection = Injection(model, [cut for cut, _ in changes.values()], [layer.input for layer in layers.values()], images)
+    items = {}
+    for done, (name, (cut, by_bits)) in enumerate(changes.items()):
+        judged = dict(zip(by_bits, injection.errors(cut, list(by_bits.values())), strict=True))
+        items[name] = Item(name, {bits: judged.get(bits, 0.0) for bits in levels})
+        if progress:
+            progress(done + 1, len(changes))
+    chosen = spend(items, _products(context), budget)
+    return Bits(
+        activations={name: bits for name, bits in chosen.items() if name not in layers},
+        weights={name: bits for name, bits in chosen.items() if name in layers},
+    )
+
+
+def spend(items: Mapping[str, Item], products: list[Product], budget: float) -> dict[str, int]:
+    """Return the bits of every item, so that bit operations are at most `budget` times those of 8 by 8 bits.
+
+    If even the fewest bits are too many, everything has these.
+    """
+    chosen = {name: next(iter(item.errors)) for name, item in items.items()}
+
+    def cost(product: Product) -> int:
+        sides = (chosen.get(side, 8) if side else 8 for side in (product.activation, product.weights))
+        return product.multiplications * math.prod(sides)
+
+    limit = budget * sum(64 * product.multiplications for product in products)
+    readers = {name: [p for p in products if name in (p.activation, p.weights)] for name in items}
+    total = sum(map(cost, products))
+    while total > limit:
+        steps = []
+        for name, item in items.items():
+            bits = chosen[name]
+            lower = next((b for b in item.errors if b < bits), None)
+            if lower is not None:
+                saved = sum(map(cost, readers[name])) * (bits - lower) / bits
+                steps.append(((item.errors[lower] - item.errors[bits]) / max(saved, 1e-9), name, lower))
+        if not steps:
+            break
+        _, name, lower = min(steps)
+        chosen[name] = lower
+        total = sum(map(cost, products))
+    return chosen
+
+
+def _products(context: Context) -> list[Product]:
+    shapes = context.graph.shapes
+    readers = {use.node.name: site.value for site in context.sites.values() for use in site.uses
+               if use.kind == UseKind.LINEAR and use.node is not None}  # fmt: skip
+    linear = [
+        Product(math.prod(shapes[layer.output]) * len(layer.weight), readers.get(layer.name), layer.name)
+        for layer in context.layers.values()
+    ]
+    between_activations = [
+        Product(math.prod(shapes[node.output]) * shapes[node.inputs[0]][-1], node.inputs[0])
+        for node in context.graph.nodes
+        if node.op == "MatMul" and node.name not in context.layers
+    ]
+    return linear + between_activations
+
+
+def _activation_changes(context: Context, levels: tuple[int, ...]) -> dict[str, tuple[str, dict[int, Change]]]:
+    """Return, for every activation with a choice, where to cut the graph, and what rounding to each number of bits does."""
+    few = [bits for bits in levels if bits <= 8]
+    found = {}
+    for site in context.sites.values():
+        if can_be_wide(context, site) and not (levels == NARROWER and _feeds_output(context, site)):
+            found[site.value] = (site.value, {bits: _rounding(context, site, bits) for bits in few})
+    for node in context.graph.nodes:
+        if levels == WIDER and node.op == "Softmax" and context.family(node) == "polynomial":
+            found[node.output] = (node.output, {8: _softmax_rounding(node.output)})
+    return found
+
+
+def _feeds_output(context: Context, site: Site) -> bool:
+    return any(use.node is not None and context.makes_output(context.layers[use.node.name]) for use in site.uses)
+
+
+def _rounding(context: Context, site: Site, bits: int) -> Change:
+    statistics = context.statistics[site.value]
+    if any(node.op == "MatMul" and node.output == site.value for node in context.graph.nodes):
+        spread = Spread(context.recipe.value.strength, context.recipe.attention)
+        scale, zero_point = asymmetric(statistics.low, statistics.high, spread, unsigned_codes(bits))
+    else:
+        asked = replace(context, bits=Bits({site.value: bits}, {}))
+        choice = choose_linear_input(asked, site, statistics, context.spreads.get(site.value), per_channel=True)
+        scale, zero_point = choice.scale, choice.zero_point
+    codes, channel = unsigned_codes(bits), site.channel
+
+    def change(seen: dict[str, Array]) -> Array:
+        encoding = scale[channel], zero_point[channel]
+        return decode(encode(seen[site.value].astype(np.float64), *encoding, codes), *encoding)
+
+    return change
+
+
+def _softmax_rounding(value: str) -> Change:
+    def change(seen: dict[str, Array]) -> Array:
+        p = seen[value]
+        e = np.floor(p * (255 / p.max(-1, keepdims=True)) + 0.5)
+        result: Array = e / e.sum(-1, keepdims=True)
+        return result
+
+    return change
+
+
+def _weight_changes(context: Context, levels: tuple[int, ...]) -> dict[str, tuple[str, dict[int, Change]]]:
+    """Return the same for the weights of every layer whose input has codes of its own, but those that make the outputs."""
+    free = [layer for layer in context.layers.values() if not layer.kernel and not context.makes_output(layer)]
+    return {
+        layer.name: (layer.output, {bits: _weight_rounding(context, layer, bits) for bits in levels if bits < 8})
+        for layer in free
+    }
+
+
+def _weight_rounding(context: Context, layer: LinearLayer, bits: int) -> Change:
+    """Return what rounding the weights does to a layer's output, without the mean, which the bias takes."""
+    codes, steps = round_weights(layer.weight, bits)
+    error = codes * steps - layer.weight
+    rows, own = context.layer_rows.of(layer)
+    mean = rows[:own].mean(0) @ error
+
+    def change(seen: dict[str, Array]) -> Array:
+        noise = seen[layer.input].astype(np.float64) @ error
+        result: Array = seen[layer.output] + noise - mean
+        return result
+
+    return change
