@@ -8,7 +8,7 @@ Errors of different places are taken to add up.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,31 +97,42 @@ def choose_bits(
 def spend(items: Mapping[str, Item], products: list[Product], budget: float) -> dict[str, int]:
     """Return the bits of every item, so that bit operations are at most `budget` times those of 8 by 8 bits.
 
-    If even the fewest bits are too many, everything has these.
+    What the last steps down saved too much is given back where it helps most. If even the fewest bits are too many, everything
+    has these.
     """
     chosen = {name: next(iter(item.errors)) for name, item in items.items()}
-
-    def cost(product: Product) -> int:
-        sides = (chosen.get(side, 8) if side else 8 for side in (product.activation, product.weights))
-        return product.multiplications * math.prod(sides)
-
-    limit = budget * sum(64 * product.multiplications for product in products)
-    readers = {name: [p for p in products if name in (p.activation, p.weights)] for name in items}
-    total = sum(map(cost, products))
-    while total > limit:
-        steps = []
-        for name, item in items.items():
-            bits = chosen[name]
-            lower = next((b for b in item.errors if b < bits), None)
-            if lower is not None:
-                saved = sum(map(cost, readers[name])) * (bits - lower) / bits
-                steps.append(((item.errors[lower] - item.errors[bits]) / max(saved, 1e-9), name, lower))
-        if not steps:
-            break
-        _, name, lower = min(steps)
-        chosen[name] = lower
-        total = sum(map(cost, products))
+    limit = budget * operations(products, {})
+    while operations(products, chosen) > limit and (down := list(_steps(items, products, chosen, down=True))):
+        chosen |= min(down, key=lambda step: step.error / max(-step.operations, 1e-9)).choice
+    while up := [s for s in _steps(items, products, chosen, down=False) if operations(products, chosen | s.choice) <= limit]:
+        chosen |= min(up, key=lambda step: step.error / max(step.operations, 1e-9)).choice
     return chosen
+
+
+@dataclass(frozen=True)
+class Step:
+    """One item's next number of bits, and what it adds to the error and to the bit operations."""
+
+    choice: dict[str, int]
+    error: float
+    operations: int
+
+
+def _steps(items: Mapping[str, Item], products: list[Product], chosen: dict[str, int], down: bool) -> Iterator[Step]:
+    for name, item in items.items():
+        bits = chosen[name]
+        others = [b for b in item.errors if (b < bits if down else b > bits)]
+        if others:
+            choice = {name: max(others) if down else min(others)}
+            touched = [p for p in products if name in (p.activation, p.weights)]
+            added = operations(touched, chosen | choice) - operations(touched, chosen)
+            yield Step(choice, item.errors[choice[name]] - item.errors[bits], added)
+
+
+def operations(products: list[Product], bits: Mapping[str, int]) -> int:
+    """Return the bit operations of products, where items that `bits` does not name have 8."""
+    sides = ((p.multiplications, (bits.get(side, 8) if side else 8 for side in (p.activation, p.weights))) for p in products)
+    return sum(multiplications * math.prod(both) for multiplications, both in sides)
 
 
 def _products(context: Context) -> list[Product]:

@@ -65,8 +65,8 @@ class Recipe:
         weight_bits: 2 to 8 bits of a weight; the patch embedding and the layers that make the outputs keep 8.
         act_bits: 4 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
             and the inputs of layers that make the outputs 8.
-        budget: the bit operations that products may take in all, over those of 8 by 8 bits; each site and layer then gets its bits
-            by what their rounding does to the outputs (`budget.py`). A number, or None for the bits that the recipe says.
+        budget: the bit operations that products may take in all, over those of 8 by 8 bits; then each site and layer gets its
+            bits by what its rounding does to the outputs (`budget.py`). None leaves them as the recipe says.
         clip_ranges: cut ranges off where this lowers the squared error on the samples, instead of adding margins.
         two_scale_gelu: store what comes after GELU in two-scale codes, too.
         norm_input_bits: 4 to 8 bits of what goes into LayerNorm, a few wide channels on a larger scale (O-2SF of TSPTQ-ViT); 16
