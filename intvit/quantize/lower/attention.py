@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.numerics import S16, S32, U8, Interval
-from intvit.ops import MatMul, SoftmaxDivide
+from intvit.ops import MatMul, SoftmaxDivide, SoftmaxTable
 from intvit.quantize.choose import wide_limit
 from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, unsupported
-from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, score_multipliers
+from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, focused_table, score_multipliers
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
 from intvit.quantize.lower.two_scale import emit_softmax
@@ -77,6 +77,16 @@ def _lower_two_scale_softmax(context: Context, node: FloatNode) -> None:
     context.set(node.output, e, per_tensor(S16, 1.0, scale.ndim), row_sum)
 
 
+def _lower_focused_softmax(context: Context, node: FloatNode) -> None:
+    """Lower softmax to exponentials whose codes are uniform on the interval that was searched for."""
+    scores, scale = _scores(context, node)
+    multipliers, shift = score_multipliers(scale, TABLE_STEPS)
+    constants = {"multiplier": multipliers, "table": focused_table(context.focuses[node.output])}
+    names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
+    e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores, *names)
+    context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), row_sum)
+
+
 def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
     scores, scale = _scores(context, node)
     op, constants = exponential(context.family(node), scale, context.recipe.softmax_top)
@@ -88,6 +98,7 @@ def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
 SOFTMAXES: dict[str, Callable[[Context, FloatNode], None]] = {
     **dict.fromkeys(UNITS, _lower_deferred_softmax),
     "two-scale": _lower_two_scale_softmax,
+    "focused": _lower_focused_softmax,
     **dict.fromkeys(NORMALIZED_SOFTMAXES, lower_normalized_softmax),
 }
 """What `Recipe.softmax` may say."""
