@@ -54,12 +54,10 @@ def emit_with_branch(
     finer = FINE_BITS if encoding.dtype.bits == 8 else 0
     first = float(encoding.zero_point.reshape(-1)[0])
     common = first if (encoding.zero_point == first).all() else 0.0
-    scale = encoding.scale / (1 << finer)
-    main = emit_linear(
-        context, f"{name}.main", source, layer, Encoding(S16, scale, (encoding.zero_point - common) * (1 << finer))
-    )
-    side = _emit_branch(context, name, source, branch, Encoding(S16, scale, np.zeros_like(encoding.zero_point)))
-    (one, _), shift = common_shift([2.0**-finer] * 2)
+    term = Encoding(S16, encoding.scale / (1 << finer), (encoding.zero_point - common) * (1 << finer))
+    main = emit_linear(context, f"{name}.main", source, layer, term)
+    side = _emit_branch(context, name, source, branch, replace(term, zero_point=np.zeros_like(term.zero_point)))
+    (one,), shift = common_shift([Fraction(1, 1 << finer)])
     op = Add(
         multiplier_a=one, multiplier_b=one, shift=shift,
         to=encoding.dtype, low=encoding.low, high=encoding.high, zero_point=int(common),
