@@ -19,8 +19,8 @@ from intvit.numerics import U8
 Array = NDArray[Any]
 ENDS = (1.0, 0.85, 0.7, 0.58, 0.47, 0.38, 0.3)
 """Upper ends of the interval that are tried."""
-LOWEST_STEPS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""Lower ends that are tried, in steps of the codes."""
+LOWS = (0, 1, 2, 3, 4, 6, 8, 12, 16)
+"""Lower ends that are tried, in units of which about 255 are the upper end."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ class Focus:
 
 def focuses(bits: int) -> Iterator[Focus]:
     """Return the candidates of so many bits whose values fit u8; with 8 bits the interval can only start at zero."""
-    largest = (1 << bits) - 1
-    for end, lowest in product(ENDS, LOWEST_STEPS):
-        step = int(U8.high / (largest + lowest))
-        low = int(lowest * step)
-        if step and low + step * largest <= U8.high:
+    for end, low in product(ENDS, LOWS):
+        step = (U8.high - low) // ((1 << bits) - 1)
+        if step:
             yield Focus(bits, low, step, end)

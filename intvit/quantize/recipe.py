@@ -174,6 +174,7 @@ RECIPES: dict[str, Recipe] = {
         softmax="focused",
         norm_candidates=FEW_WEIGHT_CODES_SPREADS,
         gelu_candidates=(DEFAULT_SPREAD,),
+        two_scale_gelu=True,
         low_rank=(4, 8, 16, 32),
         weight_bits=4,
         act_bits=4,

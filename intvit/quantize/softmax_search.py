@@ -42,8 +42,7 @@ def select_layouts(
     for image in pixels[:: max(1, len(pixels) // SEARCH_IMAGES)][:SEARCH_IMAGES]:
         for name, values in products.items():
             p, v = session.run([name, values], {session.get_inputs()[0].name: normalize(image[None])})
-            ratio = p.astype(np.float64) / p.max(-1, keepdims=True)
-            errors[name] += [_product_error(exponentials(layout, ratio), p, v) for layout in layouts]
+            errors[name] += product_errors(p, v, layouts, exponentials)
     return {name: layouts[int(error.argmin())] for name, error in errors.items()}
 
 
@@ -53,5 +52,8 @@ def _softmax_products(graph: FloatGraph) -> dict[str, str]:
     return {node.inputs[0]: node.inputs[1] for node in graph.nodes if node.op == "MatMul" and node.inputs[0] in made}
 
 
-def _product_error(e: Array, p: Array, v: Array) -> float:
-    return float(((e / e.sum(-1, keepdims=True) @ v - p @ v) ** 2).sum())
+def product_errors(p: Array, v: Array, layouts: Sequence[Layout], exponentials: Callable[[Layout, Array], Array]) -> Array:
+    """Return the squared error of the product of probabilities [..., R, K] and values [..., K, C] under every layout."""
+    ratio, exact = p.astype(np.float64) / p.max(-1, keepdims=True), p @ v
+    codes = (exponentials(layout, ratio) for layout in layouts)
+    return np.array([float(((e / e.sum(-1, keepdims=True) @ v - exact) ** 2).sum()) for e in codes])
