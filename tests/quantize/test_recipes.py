@@ -89,7 +89,7 @@ def test_aiqvit_multiplies_few_bits_but_in_its_side_branches(bits):
     types, makers = infer_types(graph), {name: node for node in graph.nodes for name in node.outputs}
     linears = [node for node in graph.nodes if isinstance(node.op, ops.Linear)][1:-1]
     branches = [node for node in linears if node.name.endswith((".down", ".up"))]
-    assert branches or bits == 6
+    assert branches or bits > 3
     for node in linears:
         if node not in branches:
             assert np.abs(graph.constants[node.inputs[1]]).max() < 1 << (bits - 1)
