@@ -37,9 +37,11 @@ class LowRank:
         """The rank r, which may be 0."""
         return len(self.up)
 
-    def cut(self, rank: int) -> LowRank:
-        """Return the best correction of a smaller rank."""
-        return LowRank(self.down[:, :rank], self.up[:rank])
+    @property
+    def product(self) -> Array:
+        """What is added to the weights, float64 [K, C]."""
+        result: Array = self.down @ self.up
+        return result
 
 
 def low_rank(error: Array, inputs: Array, rank: int) -> LowRank:
@@ -51,7 +53,7 @@ def low_rank(error: Array, inputs: Array, rank: int) -> LowRank:
     Args:
         error: float weights less rounded ones, float64 [K, C].
         inputs: rows that the layer sees, in the units in which the weights apply, float64 [R, K].
-        rank: at most min(K, C).
+        rank: the result has less if K or C is smaller.
     """
     gram = inputs.T @ inputs
     gram[np.diag_indices_from(gram)] += DAMPING * float(np.diag(gram).mean()) + 1e-12

@@ -33,12 +33,14 @@ class LayerInputs:
         units: the same in codes less their zero points.
         own: how many are the layer's own.
         weights: how much each counts, float64 [R].
+        centre: the mean of the layer's own units if the bias takes the mean error, else zero, float64 [K].
     """
 
     real: Array
     units: Array
     own: int
     weights: Array
+    centre: Array
 
     def weighted(self, centre: Array | float = 0.0) -> Array:
         """Return the units less a centre, so that their Gram matrix counts each row as it should."""
@@ -57,22 +59,23 @@ def integer_weights(
         encoding: of its input.
         scale, zero_point: the same by input channel, float64 [K].
     """
-    folded, bits, recipe = layer.weight * scale[:, None], context.weight_bits(layer), context.recipe
+    folded = layer.weight * scale[:, None]
     if layer.kernel:
-        codes, steps = round_weights(folded, bits)
+        codes, steps = round_weights(folded, context.weight_bits(layer))
         return RealLinear(codes, steps, layer.bias / steps - zero_point @ codes), None
     inputs = _inputs(context, layer, encoding, scale, zero_point)
-    if recipe.compensate_weights:
-        codes, steps = compensated_weights(folded, inputs.weighted(), bits)
-    else:
-        codes, steps = round_weights(folded, bits)
-    bias = layer.bias / steps - zero_point @ codes
-    real, units = inputs.real[: inputs.own], inputs.units[: inputs.own]
-    if recipe.correct_bias:
-        bias = bias + ((real @ layer.weight).mean(0) / steps - (units @ codes).mean(0))
+    codes, steps = _rounded(context, layer, folded, inputs)
     branch = None
-    if recipe.low_rank and not context.makes_output(layer):
-        branch = _side_branch(context, layer, inputs, (folded, codes * steps), zero_point)
+    if rank := _rank(context, layer, inputs, folded, codes * steps):
+        correction = low_rank(folded - codes * steps, inputs.weighted(inputs.centre), rank)
+        codes, steps = _rounded(context, layer, folded - correction.product, inputs)
+        correction = low_rank(folded - codes * steps, inputs.weighted(inputs.centre), rank)
+        reach = np.abs((inputs.units - inputs.centre)[: inputs.own] @ correction.down).max(0)
+        branch = SideBranch(zero_point + inputs.centre, correction.down, correction.up, np.maximum(reach, 1e-9))
+    bias = layer.bias / steps - zero_point @ codes
+    if context.recipe.correct_bias:
+        real, units = inputs.real[: inputs.own], inputs.units[: inputs.own]
+        bias = bias + ((real @ layer.weight).mean(0) / steps - (units @ codes).mean(0))
     return RealLinear(codes, steps, bias), branch
 
 
@@ -84,31 +87,29 @@ def _inputs(context: Context, layer: LinearLayer, encoding: Encoding, scale: Arr
         plain, steps = round_weights(layer.weight * scale[:, None], context.weight_bits(layer))
         losses = ((units @ plain * steps - real @ layer.weight) ** 2).sum(1)
         weights = row_weights(losses, context.layer_rows.images_of(layer), share)
-    return LayerInputs(real, units, own, weights)
+    centre = units[:own].mean(0) if context.recipe.correct_bias else np.zeros(units.shape[1])
+    return LayerInputs(real, units, own, weights, centre)
 
 
-def _side_branch(
-    context: Context, layer: LinearLayer, inputs: LayerInputs, weights: tuple[Array, Array], zero_point: Array
-) -> SideBranch | None:
-    """Return the side branch of the best rank for a layer of some real and rounded weights; None where no rank pays.
+def _rounded(context: Context, layer: LinearLayer, weight: Array, inputs: LayerInputs) -> tuple[Array, Array]:
+    """Return weights as codes and scales, rounded as the recipe says."""
+    bits = context.weight_bits(layer)
+    if context.recipe.compensate_weights:
+        return compensated_weights(weight, inputs.weighted(), bits)
+    return round_weights(weight, bits)
 
-    The branch reads codes less their mean where the layer's bias takes the mean error, else less their zero points. The rank is
-    judged on the first half of the layer's own rows, by a correction made from the others.
+
+def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Array, rounded: Array) -> int:
+    """Return the rank of the side branch that pays best beside a layer's rounded weights, or 0 if none pays.
+
+    It is judged on the first half of the layer's own rows, by a correction made from the others.
     """
-    folded, rounded = weights
-    units = inputs.units[: inputs.own]
-    centre = units.mean(0) if context.recipe.correct_bias else np.zeros(len(folded))
-    largest, half, rows = max(context.recipe.low_rank), inputs.own // 2, inputs.weighted(centre)
-    seen = slice(half)
-    wanted = inputs.real[seen] @ layer.weight
-    noise = wanted - units[seen] @ rounded
-    judged = low_rank(folded - rounded, rows[half:], largest)
-    rank = choose_rank(judged, context.recipe.low_rank, units[seen] - centre, wanted, noise)
-    if rank == 0:
-        return None
-    best = low_rank(folded - rounded, rows, rank)
-    reach = np.maximum(np.abs((units - centre) @ best.down).max(0), 1e-9)
-    return SideBranch(zero_point + centre, best.down, best.up, reach)
+    ranks, half = context.recipe.low_rank, (inputs.own + 1) // 2
+    if not ranks or context.makes_output(layer):
+        return 0
+    correction = low_rank(weight - rounded, inputs.weighted(inputs.centre)[half:], max(ranks))
+    wanted, units = inputs.real[:half] @ layer.weight, inputs.units[:half]
+    return choose_rank(correction, ranks, units - inputs.centre, wanted, wanted - units @ rounded)
 
 
 def reader_of(context: Context, layer: LinearLayer) -> tuple[Site, Use]:
