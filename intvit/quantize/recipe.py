@@ -176,6 +176,7 @@ RECIPES: dict[str, Recipe] = {
         gelu_candidates=(DEFAULT_SPREAD,),
         two_scale_gelu=True,
         low_rank=(4, 8, 16, 32),
+        easy_share=0.0,
         weight_bits=4,
         act_bits=4,
         clip_ranges=True,
