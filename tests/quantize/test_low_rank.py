@@ -1,10 +1,18 @@
 """Low-rank compensation: the closed form against the truth, the rank that is chosen, and the side branch in integers."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from intvit.data.preprocess import Preprocess
+from intvit.importer import import_onnx
 from intvit.ir import TensorType
 from intvit.numerics import S8, S16, U8, Interval
+from intvit.quantize import quantize
+from intvit.quantize.api import normalizer
+from intvit.quantize.calibrate import float_session
 from intvit.quantize.encoding import Encoding
 from intvit.quantize.low_rank import DAMPING, choose_rank, low_rank
 from intvit.quantize.lower.context import Context
@@ -14,6 +22,7 @@ from intvit.quantize.recipe import RECIPES
 from intvit.runtime.engine import Engine
 from intvit.runtime.reference import run_reference
 
+EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
 DEPTH, CHANNELS, ROWS = 24, 18, 400
 
 
@@ -89,3 +98,24 @@ def test_the_branch_is_added_before_the_result_is_stored(encoding):
     assert np.abs(found - inside).max() <= 0.51 + 2 * largest
     without = np.clip(main / encoding.scale + encoding.zero_point, encoding.low, encoding.high)
     assert np.abs(found - inside).mean() < np.abs(without - inside).mean()
+
+
+@pytest.mark.parametrize("correct_bias", [False, True])
+def test_side_branches_bring_the_outputs_nearer_to_float(correct_bias):
+    """At 2 bits, beside weights rounded to nearest, whether or not the bias takes mean errors."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (24, 16, 16, 3), np.uint8)
+    model = import_onnx(EXPORT)
+    normalize = normalizer(Preprocess.preset("imagenet", 16, 16))
+    session = float_session(model)
+    (exact,) = session.run(None, {session.get_inputs()[0].name: normalize(pixels)})
+    errors = []
+    for ranks in ((), (4, 8)):
+        recipe = replace(RECIPES["minmax"], weight_bits=2, low_rank=ranks, correct_bias=correct_bias)
+        integer = quantize(model, list(pixels), recipe=recipe)
+        ((output, scale),) = integer.info.output_scales.items()
+        branches = [node.name for node in integer.graph.nodes if node.name.endswith(".up")]
+        assert bool(branches) == bool(ranks)
+        found = Engine(integer.graph).run({"pixels": pixels})[output] * float(scale)
+        errors.append(float(((found - exact) ** 2).sum()))
+    assert errors[1] < 0.7 * errors[0]
