@@ -85,5 +85,6 @@ PUBLISHED = (
     Published("ERQ", 4, 4, 61.79, PARTLY, "its repository"),
     Published("RepQ-ViT", 4, 4, 57.43, PARTLY, f"{REPQ_VIT}, its repository"),
     Published("TSPTQ-ViT", 4, 4, 48.36, QUANTIZED, f"{TSPTQ_VIT}, quoted by others", "tsptq-vit"),
+    Published("AIQViT", 3, 3, 38.51, LEARNED, f"{AIQVIT}, quoted by others", "aiqvit"),
 )
 """All figures, the most accurate first within each width."""

@@ -56,6 +56,9 @@ PAPERS = (
     Rung("tsptq-vit", 8, 8),
     Rung("tsptq-vit", 6, 6),
     Rung("tsptq-vit", 4, 4),
+    Rung("aiqvit", 6, 6),
+    Rung("aiqvit", 4, 4),
+    Rung("aiqvit", 3, 3),
 )
 """The recipes after papers, at the widths that these are about."""
 LADDER = (*(Rung(name, *bits) for bits in BITS for name in GENERAL), Rung("accurate", 8, 8), Rung("tables", 8, 8), *PAPERS)

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", metavar="NAME", default="default", help="how to convert: see docs/recipe.md (default)")
     parser.add_argument("--weight-bits", metavar="B", type=positive, help="bits of a weight, 2 to 8 (the recipe's)")
     parser.add_argument(
-        "--act-bits", metavar="B", type=positive, help="bits of what matrix products read, 4 to 8 (the recipe's)"
+        "--act-bits", metavar="B", type=positive, help="bits of what matrix products read, 3 to 8 (the recipe's)"
     )
     parser.add_argument(
         "--budget", metavar="X", type=float,

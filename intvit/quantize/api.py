@@ -24,6 +24,7 @@ from intvit.quantize.budget import choose_bits
 from intvit.quantize.calibrate import calibrate
 from intvit.quantize.families import choose_families, without_unread_scores
 from intvit.quantize.float_graph import FloatGraph
+from intvit.quantize.focused import Focus, focuses
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import linear_layers
 from intvit.quantize.lower import lower
@@ -31,6 +32,7 @@ from intvit.quantize.lower.context import Context
 from intvit.quantize.recipe import Recipe, find_recipe
 from intvit.quantize.select import select_spreads
 from intvit.quantize.sites import find_sites
+from intvit.quantize.softmax_search import select_layouts
 from intvit.quantize.two_scale import select_coarse_shifts
 from intvit.runtime.reference import trace_reference
 
@@ -99,6 +101,9 @@ def quantize(
     )
     if recipe.softmax == "two-scale":
         context.coarse_shifts = select_coarse_shifts(graph, model, pixels, normalize, recipe.act_bits)
+    if recipe.softmax == "focused":
+        candidates = tuple(focuses(recipe.act_bits))
+        context.focuses = select_layouts(graph, model, pixels, normalize, candidates, Focus.values)
     if recipe.budget is not None:
         context.bits = choose_bits(
             context, model, pixels, normalize, (lambda done, total: progress("weigh", done, total)) if progress else None

@@ -50,6 +50,7 @@ class LayerRows:
                 parts[name].append(rows[:, chosen].reshape(-1, value.shape[-1]).astype(np.float16))
             if progress:
                 progress(start + len(batch), len(pixels))
+        self._images = len(pixels)
         self._rows = {name: np.concatenate(part) for name, part in parts.items()}
 
     def of(self, layer: LinearLayer) -> tuple[Array, int]:
@@ -57,7 +58,15 @@ class LayerRows:
 
         The class token may go its own way through the same weights; its few rows alone would not determine their rounding.
         """
+        names = self._names(layer)
+        return np.concatenate([self._rows[name] for name in names]).astype(np.float64), len(self._rows[layer.input])
+
+    def images_of(self, layer: LinearLayer) -> Array:
+        """Return the number of the image that each of these rows is from, int64 [R]."""
+        counts = [len(self._rows[name]) // self._images for name in self._names(layer)]
+        return np.concatenate([np.repeat(np.arange(self._images), count) for count in counts])
+
+    def _names(self, layer: LinearLayer) -> list[str]:
         names = [layer.input]
         names += [o.input for o in self._layers if o.input != layer.input and np.array_equal(o.weight, layer.weight)]
-        whole = np.concatenate([self._rows[name] for name in dict.fromkeys(names)]).astype(np.float64)
-        return whole, len(self._rows[layer.input])
+        return list(dict.fromkeys(names))

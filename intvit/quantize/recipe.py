@@ -26,6 +26,8 @@ class Spread:
 
 SEARCHED_BITS = 6
 """The most bits at which scales are searched for instead of covering the calibrated ranges."""
+FEW_WEIGHT_CODES_SPREADS = tuple(Spread(strength, 1.1) for strength in (0.0, 0.25, 0.5, 0.75))
+"""The other spreads of LayerNorm outputs that are tried where weights have few codes, which strong spreads would cost."""
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
 NORMALIZED_SOFTMAXES = ("shiftmax", "bit", "i-bert")
@@ -40,7 +42,8 @@ class Recipe:
     Attributes:
         name: what `--recipe` takes.
         softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred;
-            `two-scale` (a table of two-scale codes, V-2SF of TSPTQ-ViT, arXiv 2305.12901); or probabilities, as in the papers:
+            `two-scale` (a table of two-scale codes, V-2SF of TSPTQ-ViT, arXiv 2305.12901); `focused` (a table of uniform codes
+            on a searched interval, DFQ of AIQViT, arXiv 2502.04628); or probabilities, as in the papers:
             `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`; or `unified`, chosen for each node.
         gelu: `polynomial` or `table`; `shift` (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or
             `quartic-fitted` (the same with constants fitted to the calibrated inputs); or `unified`, chosen for each node.
@@ -61,9 +64,13 @@ class Recipe:
             calibration images that its ranges were not taken from. One candidate is taken without trying.
         selection_images: how many images of each half judge the candidates.
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
+        low_rank: ranks that are tried for side branches which make up for the rounding of the weights; none if empty
+            (AILoC of AIQViT, arXiv 2502.04628).
+        easy_share: of the calibration images, the easiest, that fully count when weights are fitted; harder ones count the less
+            the harder they are (AIQViT's pacing). With 1 all count alike.
         correct_bias: move the mean output error of a linear layer into its bias.
         weight_bits: 2 to 8 bits of a weight; the patch embedding and the layers that make the outputs keep 8.
-        act_bits: 4 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
+        act_bits: 3 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
             and the inputs of layers that make the outputs 8.
         budget: the bit operations that products may take in all, over those of 8 by 8 bits; then each site and layer gets its
             bits by what its rounding does to the outputs (`budget.py`). None leaves them as the recipe says.
@@ -98,6 +105,8 @@ class Recipe:
     )
     selection_images: int = 20
     compensate_weights: bool = True
+    low_rank: tuple[int, ...] = ()
+    easy_share: float = 1.0
     correct_bias: bool = True
     weight_bits: int = 8
     act_bits: int = 8
@@ -163,16 +172,26 @@ RECIPES: dict[str, Recipe] = {
         clip_ranges=True,
         correct_bias=True,
     ),
+    "aiqvit": Recipe(
+        "aiqvit",
+        softmax="focused",
+        norm_candidates=FEW_WEIGHT_CODES_SPREADS,
+        gelu_candidates=(DEFAULT_SPREAD,),
+        two_scale_gelu=True,
+        low_rank=(4, 8, 16, 32),
+        easy_share=0.0,
+        weight_bits=4,
+        act_bits=4,
+        clip_ranges=True,
+    ),
 }
 """The recipes by name; docs/recipe.md has a line on each."""
 
 
-WEIGHT_BITS, ACT_BITS = range(2, 9), range(4, 9)
+WEIGHT_BITS, ACT_BITS = range(2, 9), range(3, 9)
 """The bits that a recipe can be asked for."""
 BUDGETS = (0.25, 2.0)
 """The least and the largest budget."""
-FEW_WEIGHT_CODES_SPREADS = tuple(Spread(strength, 1.1) for strength in (0.0, 0.25, 0.5, 0.75))
-"""The other spreads of LayerNorm outputs that are tried where weights have few codes, which strong spreads would cost."""
 
 
 def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None = None, budget: float | None = None) -> Recipe:
@@ -188,10 +207,14 @@ def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None 
         if bits is not None and bits not in known:
             raise UsageError("no recipe has so many bits", where=option, expected=f"{known[0]} to {known[-1]}", found=str(bits))
     recipe = replace(recipe, weight_bits=weight_bits or recipe.weight_bits, act_bits=act_bits or recipe.act_bits)
-    return _adapted(recipe if budget is None else _under_budget(recipe, budget))
+    if budget is not None:
+        recipe = replace(recipe, budget=budget)
+    if recipe.budget is not None:
+        _check_budget(recipe, recipe.budget)
+    return _adapted(recipe)
 
 
-def _under_budget(recipe: Recipe, budget: float) -> Recipe:
+def _check_budget(recipe: Recipe, budget: float) -> None:
     if not BUDGETS[0] <= budget <= BUDGETS[1]:
         raise UsageError(
             "no such budget",
@@ -205,7 +228,6 @@ def _under_budget(recipe: Recipe, budget: float) -> Recipe:
             found=f"{recipe.name} with {recipe.weight_bits}-bit weights and {recipe.act_bits}-bit activations",
             hint="leave out --budget, or --weight-bits and --act-bits",
         )  # fmt: skip
-    return replace(recipe, budget=budget)
 
 
 def _adapted(recipe: Recipe) -> Recipe:

@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
 from intvit.ops.two_scale import decode, encode, top_value
-from intvit.quantize.calibrate import float_session
 from intvit.quantize.float_graph import FloatGraph
+from intvit.quantize.softmax_search import select_layouts
 
 Array = NDArray[Any]
-SEARCH_IMAGES = 8
-"""How many calibration images judge the layouts of softmax."""
 SEARCH_ROWS = 1024
 """How many sample rows judge the layouts of GELU and the outlier channels."""
 MARGINS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -110,26 +108,8 @@ def select_coarse_shifts(
         normalize: uint8 [N, H, W, 3] to the model's input.
         bits: of the codes.
     """
-    products = _softmax_products(graph)
-    session = float_session(model, sorted({name for pair in products.items() for name in pair}))
-    shifts = range(2, bits)
-    errors = {name: np.zeros(len(shifts)) for name in products}
-    for image in pixels[:: max(1, len(pixels) // SEARCH_IMAGES)][:SEARCH_IMAGES]:
-        for name, values in products.items():
-            p, v = session.run([name, values], {session.get_inputs()[0].name: normalize(image[None])})
-            errors[name] += [_product_error(p, v, shift, bits) for shift in shifts]
-    return {name: shifts[int(error.argmin())] for name, error in errors.items()}
-
-
-def _softmax_products(graph: FloatGraph) -> dict[str, str]:
-    """Return, for every softmax output, the values that it is multiplied by."""
-    made = {node.output for node in graph.nodes if node.op == "Softmax"}
-    return {node.inputs[0]: node.inputs[1] for node in graph.nodes if node.op == "MatMul" and node.inputs[0] in made}
-
-
-def _product_error(p: Array, v: Array, coarse_shift: int, bits: int) -> float:
-    e = exponentials(coarse_shift, bits, p.astype(np.float64) / p.max(-1, keepdims=True))
-    return float(((e / e.sum(-1, keepdims=True) @ v - p @ v) ** 2).sum())
+    layouts = range(2, bits)
+    return select_layouts(graph, model, pixels, normalize, layouts, lambda shift, ratio: exponentials(shift, bits, ratio))
 
 
 def select_two_scale(samples: Array, weight: Array, low: float, high: float, bits: int, limit: int) -> TwoScale:

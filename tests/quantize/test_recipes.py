@@ -19,6 +19,8 @@ from intvit.runtime.reference import run_reference
 
 EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
 CASES = [*((name, 8, 8) for name in RECIPES), ("default", 6, 6), ("default", 4, 8), ("default", 4, 4), ("default", 3, 5)]
+THREE_BITS = [(name, 3, 3) for name in ("default", "minmax", "tsptq-vit", "iptq-vit", "aiqvit")]
+CASES += [("aiqvit", None, None), *THREE_BITS]
 
 
 def images(count, seed):
@@ -41,7 +43,7 @@ def test_all_executors_agree(name, weight_bits, act_bits):
         np.testing.assert_array_equal(Engine(model.graph).run({"pixels": pixels})[output], reference[output])
 
 
-@pytest.mark.parametrize(("weight_bits", "act_bits"), [(6, 6), (4, 4), (3, 5)])
+@pytest.mark.parametrize(("weight_bits", "act_bits"), [(6, 6), (4, 4), (3, 5), (3, 3)])
 def test_inner_products_read_no_more_codes_than_asked_for(weight_bits, act_bits):
     """The patch embedding and the head keep 8 bits; what is decoded from two-scale codes is stored in as many bits, too."""
     graph = convert("default", weight_bits, act_bits).graph
@@ -92,7 +94,28 @@ def test_i_vit_is_symmetric_and_has_its_operators():
             assert node.op.zero_point in (0, 127, 128)
 
 
-@pytest.mark.parametrize("bits", [{"weight_bits": 1}, {"act_bits": 3}, {"weight_bits": 9}, {"act_bits": 9}])
+@pytest.mark.parametrize("bits", [3, 4, 6])
+def test_aiqvit_multiplies_few_bits_but_in_its_side_branches(bits):
+    graph = convert("aiqvit", bits, bits).graph
+    types, makers = infer_types(graph), {name: node for node in graph.nodes for name in node.outputs}
+    linears = [node for node in graph.nodes if isinstance(node.op, ops.Linear)][1:-1]
+    branches = [node for node in linears if node.name.endswith((".down", ".up"))]
+    assert branches or bits > 3
+    for node in linears:
+        if node not in branches:
+            assert np.abs(graph.constants[node.inputs[1]]).max() < 1 << (bits - 1)
+        if not node.name.endswith(".up"):
+            assert codes_of(node.inputs[0], makers, types) <= 1 << bits
+    for node in branches:
+        assert min(graph.constants[node.inputs[1]].shape) in RECIPES["aiqvit"].low_rank
+
+
+def test_aiqvit_has_4_bits_unless_asked_otherwise():
+    assert (find_recipe("aiqvit").weight_bits, find_recipe("aiqvit").act_bits) == (4, 4)
+    assert (find_recipe("aiqvit", 6, 6).weight_bits, find_recipe("aiqvit", 6, 6).act_bits) == (6, 6)
+
+
+@pytest.mark.parametrize("bits", [{"weight_bits": 1}, {"act_bits": 2}, {"weight_bits": 9}, {"act_bits": 9}])
 def test_bits_that_no_recipe_has_are_refused(bits):
     with pytest.raises(UsageError, match="so many bits"):
         find_recipe("default", **bits)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.numerics import S8, S16, S32, U8, Interval
-from intvit.ops import MatMul, SoftmaxDivide
+from intvit.ops import MatMul, SoftmaxDivide, SoftmaxTable
 from intvit.ops.softmax_polynomial import WIDE_VALUES
 from intvit.quantize.choose import wide_limit
 from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered, RowSum, unsupported
-from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, score_multipliers
+from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, focused_table, score_multipliers
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.normalized_softmax import lower_normalized_softmax, mixture_encoding
 from intvit.quantize.lower.two_scale import emit_softmax
@@ -80,6 +80,17 @@ def _lower_two_scale_softmax(context: Context, node: FloatNode) -> None:
     context.set(node.output, e, per_tensor(S16, 1.0, scale.ndim), row_sum)
 
 
+def _lower_focused_softmax(context: Context, node: FloatNode) -> None:
+    """Lower softmax to exponentials whose codes are uniform on the interval that was searched for."""
+    scores, scale = _scores(context, node)
+    multipliers, shift = score_multipliers(scale, TABLE_STEPS)
+    table = focused_table(context.focuses[node.output])
+    constants = {"multiplier": multipliers, "table": table}
+    names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
+    e, row_sum = context.builder.add(node.name, SoftmaxTable(shift=shift), scores, *names)
+    context.set(node.output, e, per_tensor(U8, 1.0, scale.ndim), RowSum(row_sum, int(table[0])))
+
+
 def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
     scores, scale = _scores(context, node)
     wide = context.is_wide(node.output) and context.graph.shapes[node.output][-1] <= MOST_WIDE_TOKENS
@@ -92,6 +103,7 @@ def _lower_deferred_softmax(context: Context, node: FloatNode) -> None:
 SOFTMAXES: dict[str, Callable[[Context, FloatNode], None]] = {
     **dict.fromkeys(UNITS, _lower_deferred_softmax),
     "two-scale": _lower_two_scale_softmax,
+    "focused": _lower_focused_softmax,
     **dict.fromkeys(NORMALIZED_SOFTMAXES, lower_normalized_softmax),
 }
 """What `Recipe.softmax` may say."""

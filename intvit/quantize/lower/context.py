@@ -19,6 +19,7 @@ from intvit.quantize.builder import GraphBuilder
 from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatGraph, FloatNode
+from intvit.quantize.focused import Focus
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.recipe import SEARCHED_BITS, Recipe, Spread
@@ -70,6 +71,7 @@ class Context:
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
         spreads: the selected spread of GELU outputs.
         coarse_shifts: the selected coarse shift of softmax outputs in two-scale codes.
+        focuses: the selected interval of softmax outputs in focused codes.
         choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
         bits: what the search under the recipe's budget chose.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
@@ -87,6 +89,7 @@ class Context:
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     spreads: dict[str, Spread] = field(default_factory=dict)
     coarse_shifts: dict[str, int] = field(default_factory=dict)
+    focuses: dict[str, Focus] = field(default_factory=dict)
     choices: dict[str, FamilyChoice] = field(default_factory=dict)
     bits: Bits = field(default_factory=Bits)
     sqnr_db: dict[str, float] = field(default_factory=dict)

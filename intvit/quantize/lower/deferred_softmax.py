@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from intvit.numerics import common_shift
 from intvit.ops import SoftmaxPolynomial, SoftmaxPolynomialWide, SoftmaxTable
 from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS, WIDE_VALUE_BITS, scaled_cubic
+from intvit.quantize.focused import Focus
 
 Array = NDArray[Any]
 TABLE_ENTRIES = 4096
@@ -46,3 +47,9 @@ def exponential(
         return SoftmaxPolynomial(shift=shift, coefficients=scaled_cubic(top)), constants, top
     entries = np.floor(top * np.exp(-np.arange(TABLE_ENTRIES) / TABLE_STEPS) + 0.5).astype(np.uint8)
     return SoftmaxTable(shift=shift), constants | {"table": entries}, top
+
+
+def focused_table(focus: Focus) -> Array:
+    """Return what the codes of `exp(-i / TABLE_STEPS)` are worth, u8, up to the first that is worth least."""
+    values = focus.values(np.exp(-np.arange(1 << 16) / TABLE_STEPS)).astype(np.uint8)
+    return values[: int(values.argmin()) + 1]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from intvit.numerics import Interval
+from intvit.quantize.easy_first import row_weights
 from intvit.quantize.encoding import Encoding
 from intvit.quantize.linear_layers import LinearLayer
+from intvit.quantize.low_rank import choose_rank, low_rank
 from intvit.quantize.lower.context import Context
+from intvit.quantize.lower.emit_linear import RealLinear
+from intvit.quantize.lower.side_branch import SideBranch
 from intvit.quantize.ranges import encode
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
@@ -18,10 +24,34 @@ from intvit.quantize.weights import compensated_weights, round_weights
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True)
+class LayerInputs:
+    """Rows that a layer reads.
+
+    Attributes:
+        real: in the float model, float64 [R, K], the layer's own first.
+        units: the same in codes less their zero points.
+        own: how many are the layer's own.
+        weights: how much each counts, float64 [R].
+        centre: the mean of the layer's own units if the bias takes the mean error, else zero, float64 [K].
+    """
+
+    real: Array
+    units: Array
+    own: int
+    weights: Array
+    centre: Array
+
+    def weighted(self, centre: Array | float = 0.0) -> Array:
+        """Return the units less a centre, so that their Gram matrix counts each row as it should."""
+        result: Array = (self.units - centre) * np.sqrt(self.weights)[:, None]
+        return result
+
+
 def integer_weights(
     context: Context, layer: LinearLayer, encoding: Encoding, scale: Array, zero_point: Array
-) -> tuple[Array, Array, Array]:
-    """Return weight codes [K, C], their scales [C] and the bias [C] in accumulator units (real-valued).
+) -> tuple[RealLinear, SideBranch | None]:
+    """Return a layer's integer weights with their bias, and what makes up for their rounding, if anything does.
 
     Args:
         context: the lowering's state.
@@ -29,20 +59,57 @@ def integer_weights(
         encoding: of its input.
         scale, zero_point: the same by input channel, float64 [K].
     """
-    folded, bits = layer.weight * scale[:, None], context.weight_bits(layer)
+    folded = layer.weight * scale[:, None]
     if layer.kernel:
-        codes, steps = round_weights(folded, bits)
-        return codes, steps, layer.bias / steps - zero_point @ codes
-    real, own = context.layer_rows.of(layer)
-    units = encode(real, scale, zero_point, Interval(encoding.low, encoding.high)) - zero_point
-    if context.recipe.compensate_weights:
-        codes, steps = compensated_weights(folded, units, bits)
-    else:
-        codes, steps = round_weights(folded, bits)
+        codes, steps = round_weights(folded, context.weight_bits(layer))
+        return RealLinear(codes, steps, layer.bias / steps - zero_point @ codes), None
+    inputs = _inputs(context, layer, encoding, scale, zero_point)
+    codes, steps = _rounded(context, layer, folded, inputs)
+    branch = None
+    if rank := _rank(context, layer, inputs, folded, codes * steps):
+        correction = low_rank(folded - codes * steps, inputs.weighted(inputs.centre), rank)
+        codes, steps = _rounded(context, layer, folded - correction.product, inputs)
+        correction = low_rank(folded - codes * steps, inputs.weighted(inputs.centre), rank)
+        reach = np.abs((inputs.units - inputs.centre)[: inputs.own] @ correction.down).max(0)
+        branch = SideBranch(zero_point + inputs.centre, correction.down, correction.up, np.maximum(reach, 1e-9))
     bias = layer.bias / steps - zero_point @ codes
     if context.recipe.correct_bias:
-        bias = bias + ((real[:own] @ layer.weight).mean(0) / steps - (units[:own] @ codes).mean(0))
-    return codes, steps, bias
+        real, units = inputs.real[: inputs.own], inputs.units[: inputs.own]
+        bias = bias + ((real @ layer.weight).mean(0) / steps - (units @ codes).mean(0))
+    return RealLinear(codes, steps, bias), branch
+
+
+def _inputs(context: Context, layer: LinearLayer, encoding: Encoding, scale: Array, zero_point: Array) -> LayerInputs:
+    real, own = context.layer_rows.of(layer)
+    units = encode(real, scale, zero_point, Interval(encoding.low, encoding.high)) - zero_point
+    weights, share = np.ones(len(real)), context.recipe.easy_share
+    if share < 1:
+        plain, steps = round_weights(layer.weight * scale[:, None], context.weight_bits(layer))
+        losses = ((units @ plain * steps - real @ layer.weight) ** 2).sum(1)
+        weights = row_weights(losses, context.layer_rows.images_of(layer), share)
+    centre = units[:own].mean(0) if context.recipe.correct_bias else np.zeros(units.shape[1])
+    return LayerInputs(real, units, own, weights, centre)
+
+
+def _rounded(context: Context, layer: LinearLayer, weight: Array, inputs: LayerInputs) -> tuple[Array, Array]:
+    """Return weights as codes and scales, rounded as the recipe says."""
+    bits = context.weight_bits(layer)
+    if context.recipe.compensate_weights:
+        return compensated_weights(weight, inputs.weighted(), bits)
+    return round_weights(weight, bits)
+
+
+def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Array, rounded: Array) -> int:
+    """Return the rank of the side branch that pays best beside a layer's rounded weights, or 0 if none pays.
+
+    It is judged on the first half of the layer's own rows, by a correction made from the others.
+    """
+    ranks, half = context.recipe.low_rank, (inputs.own + 1) // 2
+    if not ranks or context.makes_output(layer):
+        return 0
+    correction = low_rank(weight - rounded, inputs.weighted(inputs.centre)[half:], max(ranks))
+    wanted, units = inputs.real[:half] @ layer.weight, inputs.units[:half]
+    return choose_rank(correction, ranks, units - inputs.centre, wanted, wanted - units @ rounded)
 
 
 def reader_of(context: Context, layer: LinearLayer) -> tuple[Site, Use]:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from intvit.errors import UnsupportedModelError
-from intvit.numerics import S8, S16, S32, U8, Interval, IntType, common_shift
-from intvit.ops import Linear, Reshape, Transpose
+from intvit.numerics import S8, S16, S32, U8, Interval, IntType
+from intvit.ops import Reshape, Transpose
 from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, wide_codes, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
+from intvit.quantize.lower.emit_linear import emit_linear, last_axis
 from intvit.quantize.lower.gelu_form import gelu_input
 from intvit.quantize.lower.layer_weights import integer_weights, reader_of
+from intvit.quantize.lower.side_branch import emit_with_branch
 from intvit.quantize.ranges import signed_codes, stream_scale, unsigned_codes
 from intvit.quantize.scores import scores_encoding
 from intvit.quantize.uses import UseKind
@@ -28,33 +29,22 @@ LOGIT_BITS = 20
 
 
 def lower_linear(context: Context, layer: LinearLayer) -> None:
-    """Lower a linear layer or patch embedding to `Linear`."""
+    """Lower a linear layer or patch embedding to `Linear`, with a side branch where one is wanted."""
     source = context.values[layer.input]
     if layer.kernel:
         source = _patches(context, layer, source)
     elif source.encoding.dtype.bits > 8 and source.encoding.span is None:
         source = _narrow(context, layer, source)
-    scale, zero_point = (_last_axis(a, len(layer.weight)) for a in (source.encoding.scale, source.encoding.zero_point))
-    weight, steps, bias = integer_weights(context, layer, source.encoding, scale, zero_point)
+    scale, zero_point = (last_axis(a, len(layer.weight)) for a in (source.encoding.scale, source.encoding.zero_point))
+    weights, branch = integer_weights(context, layer, source.encoding, scale, zero_point)
     encoding = output_encoding(context, layer.output, rank=len(context.graph.shapes[layer.output]))
+    name = layer.name
     if layer.kernel:
         encoding = _reshaped(encoding, 1, 1, 1, -1)
-    channels = layer.weight.shape[1]
-    out_scale, out_zero = (_last_axis(a, channels) for a in (encoding.scale, encoding.zero_point))
-    common_zero = int(out_zero[0]) if (out_zero == out_zero[0]).all() else 0
-    ratio = steps / out_scale
-    multipliers, shift = common_shift([Fraction(float(r)) for r in ratio])
-    folded_bias = np.floor(bias + (out_zero - common_zero) / ratio + 0.5).astype(np.int32)
-    dtype = encoding.dtype
-    op = Linear(to=dtype, low=encoding.low, high=encoding.high, zero_point=common_zero, shift=shift)
-    name = layer.name
-    inputs = (
-        source.name,
-        context.builder.constant(f"{name}.weight", weight.astype(np.int8)),
-        context.builder.constant(f"{name}.bias", folded_bias),
-        context.builder.constant(f"{name}.multiplier", np.array(multipliers, np.int32)),
-    )
-    result = context.emit(name, op, *inputs)
+    if branch is None:
+        result = emit_linear(context, name, source.name, weights, encoding)
+    else:
+        result = emit_with_branch(context, name, source.name, weights, branch, encoding)
     if layer.kernel:
         result = context.emit(f"{name}.channels_first", Transpose(perm=(0, 3, 1, 2)), result)
         encoding = _reshaped(encoding, 1, -1, 1, 1)
@@ -87,10 +77,6 @@ def _narrow(context: Context, layer: LinearLayer, source: Lowered) -> Lowered:
     top = max(abs(float(statistics.low.min())), abs(float(statistics.high.max())), 1e-9)
     encoding = per_tensor(U8, top / 127.5, len(context.graph.shapes[layer.input]), 128)
     return context.requantize(source, layer.input, encoding)
-
-
-def _last_axis(array: Array, size: int) -> Array:
-    return np.broadcast_to(array.reshape(-1), (size,)) if array.size == 1 else array.reshape(-1)
 
 
 class OutputCodes(TypedDict):

@@ -1,0 +1,90 @@
+"""Low-rank compensation of what rounding did to the weights of a layer (AILoC of AIQViT, arXiv 2502.04628), in closed form.
+
+The paper learns `W0 + B A` by gradient descent; here the best correction of some rank is that of reduced-rank regression on the
+rows that the layer reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+DAMPING = 0.01
+"""Share of the mean diagonal that is added to the Gram matrix before it is factorized."""
+PRICE = 0.03
+"""How many dB of the layer's output one percent more of its multiplications must gain."""
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """A correction of a layer's weights, `down @ up`.
+
+    Attributes:
+        down: float64 [K, r].
+        up: float64 [r, C].
+    """
+
+    down: Array
+    up: Array
+
+    @property
+    def rank(self) -> int:
+        """The rank r, which may be 0."""
+        return len(self.up)
+
+    @property
+    def product(self) -> Array:
+        """What is added to the weights, float64 [K, C]."""
+        result: Array = self.down @ self.up
+        return result
+
+
+def low_rank(error: Array, inputs: Array, rank: int) -> LowRank:
+    """Return the correction of some rank that is nearest to an error of weights, as the layer's outputs see it.
+
+    Minimizes `|inputs (error - down up)|` over all matrices of that rank: with `inputs.T inputs = L L.T`, by the singular
+    vectors of `L.T error` (reduced-rank regression, Izenman 1975).
+
+    Args:
+        error: float weights less rounded ones, float64 [K, C].
+        inputs: rows that the layer sees, in the units in which the weights apply, float64 [R, K].
+        rank: the result has less if K or C is smaller.
+    """
+    gram = inputs.T @ inputs
+    gram[np.diag_indices_from(gram)] += DAMPING * float(np.diag(gram).mean()) + 1e-12
+    factor = np.linalg.cholesky(gram)
+    left, sizes, right = np.linalg.svd(factor.T @ error, full_matrices=False)
+    down = np.linalg.solve(factor.T, left[:, :rank])
+    return LowRank(down, sizes[:rank, None] * right[:rank])
+
+
+def choose_rank(correction: LowRank, ranks: Sequence[int], inputs: Array, wanted: Array, noise: Array) -> int:
+    """Return the rank that gains most on rows which the correction was not made from, less the price of its multiplications.
+
+    Args:
+        correction: of the largest rank.
+        ranks: the candidates; 0 is always one.
+        inputs: held-out rows without their mean, float64 [R, K].
+        wanted: the layer's outputs on them, float64 [R, C].
+        noise: `wanted` less what the rounded layer gives, float64 [R, C].
+    """
+    depth, channels = len(correction.down), correction.up.shape[1]
+    hidden = inputs @ correction.down
+    best, most = 0, _ratio_db(wanted, noise)
+    for rank in sorted(set(ranks) - {0}):
+        share = rank * (depth + channels) / (depth * channels)
+        worth = _ratio_db(wanted, noise - hidden[:, :rank] @ correction.up[:rank]) - PRICE * 100 * share
+        if worth > most:
+            best, most = rank, worth
+    return best
+
+
+def _ratio_db(signal: Array, noise: Array) -> float:
+    """Return a signal-to-noise ratio in dB, both without their means, which the bias takes."""
+    power, error = (float(((x - x.mean(0)) ** 2).sum()) for x in (signal, noise))
+    return 10 * float(np.log10((power + 1e-30) / (error + 1e-30)))
