@@ -28,6 +28,10 @@ SEARCHED_BITS = 6
 """The most bits at which scales are searched for instead of covering the calibrated ranges."""
 FEW_WEIGHT_CODES_SPREADS = tuple(Spread(strength, 1.1) for strength in (0.0, 0.25, 0.5, 0.75))
 """The other spreads of LayerNorm outputs that are tried where weights have few codes, which strong spreads would cost."""
+BRANCHED_BITS = 4
+"""The most bits of weights at which the default looks for side branches that make up for their rounding."""
+RANKS = (4, 8, 16, 32)
+"""The ranks that are tried for side branches."""
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
 NORMALIZED_SOFTMAXES = ("shiftmax", "bit", "i-bert")
@@ -156,7 +160,7 @@ _MINMAX = Recipe(
 )
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
-    "accurate": Recipe("accurate", budget=1.3),
+    "accurate": Recipe("accurate", budget=1.45),
     "tables": Recipe("tables", softmax="table", gelu="table"),
     "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
     "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
@@ -178,7 +182,7 @@ RECIPES: dict[str, Recipe] = {
         norm_candidates=FEW_WEIGHT_CODES_SPREADS,
         gelu_candidates=(DEFAULT_SPREAD,),
         two_scale_gelu=True,
-        low_rank=(4, 8, 16, 32),
+        low_rank=RANKS,
         easy_share=0.0,
         weight_bits=4,
         act_bits=4,
@@ -235,6 +239,8 @@ def _adapted(recipe: Recipe) -> Recipe:
     searches = len(recipe.gelu_candidates) > 1
     if searches and recipe.weight_bits <= SEARCHED_BITS:
         recipe = replace(recipe, norm_candidates=FEW_WEIGHT_CODES_SPREADS)
+    if searches and recipe.weight_bits <= BRANCHED_BITS:
+        recipe = replace(recipe, low_rank=RANKS, easy_share=0.0)
     if searches and recipe.act_bits <= SEARCHED_BITS:
         recipe = replace(recipe, clip_ranges=True, softmax="two-scale", two_scale_gelu=True, gelu_candidates=(DEFAULT_SPREAD,))
     return recipe
