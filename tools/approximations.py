@@ -48,6 +48,7 @@ from intvit.ops import (
     SoftmaxBit,
     SoftmaxIBert,
     SoftmaxPolynomial,
+    SoftmaxPolynomialWide,
     SoftmaxTable,
     SoftmaxTwoScale,
 )
@@ -168,12 +169,14 @@ def softmax_values(outputs: tuple[Array, ...]) -> Array:
     return e / row_sum
 
 
-def softmax_polynomial(coefficients: tuple[int, ...]) -> Callable[[Setting], Made]:
-    """Return what makes `SoftmaxPolynomial` with these coefficients."""
+def softmax_polynomial(
+    coefficients: tuple[int, ...], kind: type[SoftmaxPolynomial] = SoftmaxPolynomial
+) -> Callable[[Setting], Made]:
+    """Return what makes `SoftmaxPolynomial`, or its twin of 14 bits, with these coefficients."""
 
     def make(setting: Setting) -> Made:
         multiplier, shift = _units(setting, math.log2(math.e) * (1 << exponential.FRACTION_BITS))
-        return Made(SoftmaxPolynomial(shift=shift, coefficients=coefficients), (multiplier,), 1.0)
+        return Made(kind(shift=shift, coefficients=coefficients), (multiplier,), 1.0)
 
     return make
 
@@ -241,6 +244,11 @@ def _exponentials() -> Iterable[Approximation]:
             SoftmaxPolynomial, f"SoftmaxPolynomial, {name}", SOFTMAX, softmax_polynomial(coefficients),
             SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", source, softmax_values,
         )  # fmt: skip
+    yield Approximation(
+        SoftmaxPolynomialWide, "SoftmaxPolynomialWide, cubic", SOFTMAX,
+        softmax_polynomial(exponential.CUBIC, SoftmaxPolynomialWide),
+        SCORES_SWEPT, (FINE,), "s16, 16320 at the maximum", "as SoftmaxPolynomial, cubic", softmax_values,
+    )  # fmt: skip
     yield Approximation(
         SoftmaxTable, "SoftmaxTable", SOFTMAX, softmax_table,
         SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", f"{TABLE_ENTRIES} entries, {TABLE_STEPS} for each factor of e",

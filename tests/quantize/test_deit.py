@@ -1,5 +1,7 @@
 """A smoke test on the real DeiT-Tiny; tools/main_job_report.py measures it in full."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,15 +9,14 @@ import intvit
 from intvit.data.images import list_images, load_image, sample_evenly
 from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
-from intvit.quantize import Recipe
 from intvit.quantize.api import normalizer
 from intvit.quantize.calibrate import float_session
-from intvit.quantize.recipe import Spread
+from intvit.quantize.recipe import RECIPES
 from intvit.verify import Subject, check_agreement, find_executors
 
 pytestmark = pytest.mark.data
 PREPROCESS = Preprocess.preset("imagenet", 224, 224)
-QUICK = Recipe("quick", gelu_candidates=(Spread(0.25, 1.0),))
+QUICK = replace(RECIPES["default"], selection_images=8)
 
 
 def pixels(folder, count):

@@ -26,6 +26,7 @@ PROMISED = {
     "SoftmaxPolynomial, cubic": HALF_A_CODE + 2e-4,
     "SoftmaxPolynomial, quadratic": HALF_A_CODE + 2.8e-3,
     "SoftmaxPolynomial, chord": HALF_A_CODE + 0.5 * np.log2(np.e) * 0.0861,
+    "SoftmaxPolynomialWide, cubic": 0.5 / 16320 + 2e-4,
     "SoftmaxTable": HALF_A_CODE + 1 / 1024,
     "SoftmaxTwoScale": 0.5 / 127 + 1.1 / 1024,
     "Shiftmax": 0.23,
