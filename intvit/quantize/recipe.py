@@ -70,6 +70,7 @@ class Recipe:
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
         low_rank: ranks that are tried for side branches which make up for the rounding of the weights; none if empty
             (AILoC of AIQViT, arXiv 2502.04628).
+        branch_share: the most multiplications that a side branch may take, over those of its layer.
         easy_share: of the calibration images, the easiest, that fully count when weights are fitted; harder ones count the less
             the harder they are (AIQViT's pacing). With 1 all count alike.
         correct_bias: move the mean output error of a linear layer into its bias.
@@ -110,6 +111,7 @@ class Recipe:
     selection_images: int = 20
     compensate_weights: bool = True
     low_rank: tuple[int, ...] = ()
+    branch_share: float = 0.12
     easy_share: float = 1.0
     correct_bias: bool = True
     weight_bits: int = 8
@@ -183,6 +185,7 @@ RECIPES: dict[str, Recipe] = {
         gelu_candidates=(DEFAULT_SPREAD,),
         two_scale_gelu=True,
         low_rank=RANKS,
+        branch_share=1.0,
         easy_share=0.0,
         weight_bits=4,
         act_bits=4,

@@ -152,7 +152,7 @@ def test_inspect(model):
 
 def test_weights_of_four_bits_take_half_the_file(model, tmp_path):
     path = tmp_path / "four_bits.onnx"
-    succeed(*quantize_arguments(path), "--weight-bits", 4)
+    succeed(*quantize_arguments(path), "--recipe", "minmax", "--weight-bits", 4)
     result = succeed_json("inspect", path)
     weights = result["four_bit_constants"]
     assert 0.8 < weights / result["constants"] < 1

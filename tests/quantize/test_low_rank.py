@@ -111,7 +111,7 @@ def test_side_branches_bring_the_outputs_nearer_to_float(correct_bias):
     (exact,) = session.run(None, {session.get_inputs()[0].name: normalize(pixels)})
     errors = []
     for ranks in ((), (4, 8)):
-        recipe = replace(RECIPES["minmax"], weight_bits=2, low_rank=ranks, correct_bias=correct_bias)
+        recipe = replace(RECIPES["minmax"], weight_bits=2, low_rank=ranks, branch_share=1.0, correct_bias=correct_bias)
         integer = quantize(model, list(pixels), recipe=recipe)
         ((output, scale),) = integer.info.output_scales.items()
         branches = [node.name for node in integer.graph.nodes if node.name.endswith(".up")]

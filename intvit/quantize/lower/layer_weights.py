@@ -104,7 +104,8 @@ def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Arr
 
     It is judged on the first half of the layer's own rows, by a correction made from the others.
     """
-    ranks, half = context.recipe.low_rank, (inputs.own + 1) // 2
+    half, per_rank = (inputs.own + 1) // 2, sum(weight.shape) / weight.size
+    ranks = [rank for rank in context.recipe.low_rank if rank * per_rank <= context.recipe.branch_share]
     if not ranks or context.makes_output(layer):
         return 0
     correction = low_rank(weight - rounded, inputs.weighted(inputs.centre)[half:], max(ranks))
