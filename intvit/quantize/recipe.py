@@ -63,7 +63,7 @@ class Recipe:
         attention: margin of the attention output.
         wide_rows: sites of which at most this many rows an image are used get 16 bits.
         wide: the canonical operators (`Gelu`, `MatMul`, `LayerNormalization`) whose results get 16 bits if linear layers read
-            them.
+            them, and `Softmax`, whose exponentials then get 14.
         gelu_candidates: spreads tried for every GELU output; each site takes the one with the smallest error of the logits on
             calibration images that its ranges were not taken from. One candidate is taken without trying.
         selection_images: how many images of each half judge the candidates.
