@@ -58,7 +58,8 @@ def pack_heads(
 def attention(
     level: Level, q: Array, added: int, packed_keys: Array, key_bias: Array, packed_values: Array, value_bias: Array,
     depth: int, value_depth: int, tokens: int, multiplier: Array, shift: int, exponential: Array,
-    value_bits: int, value_added: int, numerator: Array, divide_shift: int, zero_point: int, low: int, high: int,
+    value_bits: int, threshold_bits: int, thresholds: Array, value_added: int,
+    numerator: Array, divide_shift: int, zero_point: int, low: int, high: int,
     left: Array, scores: Array, e: Array, row_sum: Array, mixed: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute `y = softmax_divide(softmax_exp(q @ keys) @ values)` of every head.
@@ -69,7 +70,8 @@ def attention(
         tokens: T, how many keys there are.
         multiplier: s32 [H], non-negative; shift: of the rescale to distances.
         exponential: as `softmax_polynomial` or `softmax_table` takes it: u16/s32 steps or a u8 table.
-        value_bits: as in `softmax_polynomial`; value_added: to bytes of 16-bit codes, `offset(level, False)`.
+        value_bits, threshold_bits, thresholds: as in `softmax_polynomial`.
+        value_added: to bytes of 16-bit codes, `offset(level, False)`.
         numerator: s64 [H]; divide_shift, zero_point, low, high: as in `softmax_divide`.
         left: of `operand_type(level)` [rows of a tile, depth].
         scores: s32 [rows of a tile, T padded to whole panels and whole vectors of 16-bit lanes].
@@ -90,7 +92,19 @@ def attention(
         for r in range(count):
             copy_codes(q[head, row + r], added, left[r])
         multiply_tile(level, left, count, packed_keys[head], depth, key_bias[head], scores)
-        row_exponentials(scores[:count], tokens, multiplier[head], shift, exponential, value_bits, value_added, e, row_sum)
+        row_exponentials(
+            scores[:count],
+            tokens,
+            multiplier[head],
+            shift,
+            exponential,
+            value_bits,
+            threshold_bits,
+            thresholds,
+            value_added,
+            e,
+            row_sum,
+        )
         multiply_tile(level, e, count, packed_values[head], value_depth, value_bias[head], mixed)
         for r in range(count):
             factor = row_factor(numerator[head], row_sum[r])
@@ -119,28 +133,30 @@ def row_exponentials(*arguments: Any) -> None:
 
     Arguments:
         scores: s32 [R, ..]; tokens: how many of them count, those beyond are `LOWEST`.
-        multiplier: a number; shift; exponential; value_bits; value_added; e; row_sum: as in `attention`.
+        multiplier: a number; all others as in `attention`.
     """
     raise NotImplementedError("only kernels call this")
 
 
 @overload(row_exponentials)
 def _row_exponentials(
-    scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, value_added: Any,
-    e: Any, row_sum: Any,
+    scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, threshold_bits: Any,
+    thresholds: Any, value_added: Any, e: Any, row_sum: Any,
 ) -> Callable[..., None]:  # fmt: skip
     def from_table(
-        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, value_added: Any,
-        e: Any, row_sum: Any,
+        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, threshold_bits: Any,
+        thresholds: Any, value_added: Any, e: Any, row_sum: Any,
     ) -> None:  # fmt: skip
         for r in range(len(scores)):
             row = scores[r, :tokens]
             row_sum[r] = table_row(row, multiplier, shift, exponential, row, e[r])
 
     def from_polynomial(
-        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, value_added: Any,
-        e: Any, row_sum: Any,
+        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, threshold_bits: Any,
+        thresholds: Any, value_added: Any, e: Any, row_sum: Any,
     ) -> None:  # fmt: skip
-        exponential_rows(scores, tokens, multiplier, shift, exponential, value_bits, value_added, e, row_sum)
+        exponential_rows(
+            scores, tokens, multiplier, shift, exponential, value_bits, threshold_bits, thresholds, value_added, e, row_sum
+        )
 
     return from_table if exponential.dtype == types.uint8 else from_polynomial

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
 from intvit.kernels.integer import share
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.lanes import even, join_high, narrow, narrow_high, odd, product_rounded
+from intvit.kernels.lanes import even, join_high, narrow, narrow_high, odd
 from intvit.kernels.softmax_exp import LOWEST, distances, row_max
-from intvit.kernels.vector import LANES_16, LANES_32, cast, first, load, smaller, store, sum_lanes, vector
+from intvit.kernels.vector import LANES_16, LANES_32, cast, first, load, product_high, smaller, store, sum_lanes, vector
 
 Array = NDArray[Any]
 
@@ -26,10 +26,16 @@ def exponential_steps(coefficients: Sequence[int]) -> Array:
     return horner_steps(coefficients, np.arange(1 << UNIT_BITS, dtype=np.int64), range(1 << UNIT_BITS), 0)
 
 
+def exponential_thresholds(thresholds: Sequence[int]) -> Array:
+    """Return thresholds, a power of two of them, as the kernel reads them: u16, again and again."""
+    return np.resize(np.array(thresholds, np.uint16), LANES_16)
+
+
 @kernel()
 def softmax_polynomial(
-    x: Array, multiplier: Array, shift: int, steps: Array, value_bits: int, e: Array, row_sum: Array, part: int, parts: int
-) -> None:
+    x: Array, multiplier: Array, shift: int, steps: Array, value_bits: int, threshold_bits: int, thresholds: Array,
+    e: Array, row_sum: Array, part: int, parts: int,
+) -> None:  # fmt: skip
     """Compute `e ~ top exp(scale (x - rowmax))` and its sum for each row.
 
     Args:
@@ -38,6 +44,8 @@ def softmax_polynomial(
         shift: of the rescale to distances.
         steps: of `exponential_steps`.
         value_bits: fraction bits of the exponential, which has 15 bits with them, before it is rounded.
+        threshold_bits: those of them that are kept until a threshold is added.
+        thresholds: of `exponential_thresholds`.
         e: u8/s16 [R, C]; row_sum: s32 [R].
     """
     r, stop = share(len(e), part, parts)
@@ -45,21 +53,34 @@ def softmax_polynomial(
         end = r + 1
         while end < stop and multiplier[end] == multiplier[r]:
             end += 1
-        exponential_rows(x[r:end], x.shape[1], multiplier[r], shift, steps, value_bits, 0, e[r:end], row_sum[r:end])
+        exponential_rows(
+            x[r:end],
+            x.shape[1],
+            multiplier[r],
+            shift,
+            steps,
+            value_bits,
+            threshold_bits,
+            thresholds,
+            0,
+            e[r:end],
+            row_sum[r:end],
+        )
         r = end
 
 
 @device
 def exponential_rows(
-    x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: Array, value_bits: Scalar,
-    added: Scalar, e: Array, row_sum: Array,
+    x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: Array, value_bits: Scalar, threshold_bits: Scalar,
+    thresholds: Array, added: Scalar, e: Array, row_sum: Array,
 ) -> None:  # fmt: skip
     """Write the exponentials of all rows and their sums.
 
     Rows of x may be longer than `columns`; what is there must be `LOWEST`. Rows of e may be longer, too, and get zeros there.
     e may be [R, 2, C] for the lower and the upper bytes, to each of which `added` is added.
     """
-    end = (UNIT_BITS + 1 - value_bits) << UNIT_BITS
+    dropped = value_bits - threshold_bits
+    end, raise_by = (UNIT_BITS - dropped) << UNIT_BITS, load(thresholds, 0, LANES_16, 0)
     numbers, cap, limit = read_steps(steps), difference_cap(multiplier, shift, end), 2 * (end + (1 << UNIT_BITS)) - 1
     chunk = LANES_16 << max(value_bits, 2)
     ahead = row_max(x[0])
@@ -71,7 +92,7 @@ def exponential_rows(
             for c in range(start, min(start + chunk, columns), LANES_16):
                 d0 = twofold_distances(load(row, c, LANES_32, LOWEST), top, multiplier, shift, cap, limit)
                 d1 = twofold_distances(load(row, c + LANES_32, LANES_32, LOWEST), top, multiplier, shift, cap, limit)
-                values = exponentials(d0, d1, numbers, value_bits)
+                values = (fine_exponentials(d0, d1, numbers, dropped) + raise_by) >> threshold_bits
                 if c + LANES_16 > columns:
                     values = first(values, columns - c)
                 sums = sums + values
@@ -82,8 +103,8 @@ def exponential_rows(
 
 @device
 def difference_cap(multiplier: Scalar, shift: Scalar, end: Scalar) -> Scalar:
-    """Return a difference to the maximum that is at least `end`, below 2^20; 0 if multiplier or shift is not a usual one."""
-    if shift < 14 or shift > 33 or multiplier < 1 << 21:
+    """Return a difference whose distance is `end` or less than 1 more; 0 if multiplier or shift is not a usual one."""
+    if shift < 17 or shift > 33 or multiplier < 1 << 21:
         return np.int64(0)
     return (np.int64(end) << np.int64(shift)) // np.int64(multiplier) + 1
 
@@ -102,32 +123,30 @@ def twofold_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar,
     return join_high(even(difference) * factor, odd(difference) * factor) + 1
 
 
-def exponentials(d0: Any, d1: Any, steps: Any, value_bits: Any) -> Any:
-    """Return `round(p(f) / 2**(value_bits + n))` as u16 for twofold distances `n + f`, u32, of which bit 0 does not count."""
+def fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
+    """Return `floor(p(f) / 2**(dropped + n))` as u16 for twofold distances `n + f`, u32, of which bit 0 does not count."""
     raise NotImplementedError("only kernels call this")
 
 
-@overload(exponentials)
-def _exponentials(d0: Any, d1: Any, steps: Any, value_bits: Any) -> Callable[..., Any]:
-    def in_16_bits(d0: Any, d1: Any, steps: Any, value_bits: Any) -> Any:
+@overload(fine_exponentials)
+def _fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Callable[..., Any]:
+    def in_16_bits(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
         twice, whole = narrow(d0, d1) & EVEN, narrow_high(d0, d1)
-        value = cast(horner(twice, vector(np.uint16, LANES_16, 0), steps), np.int16)
-        scale = cast(vector(np.uint16, LANES_16, np.uint16(1) << (UNIT_BITS - value_bits)) >> whole, np.int16)
-        return cast(product_rounded(value, scale), np.uint16)
+        scale = vector(np.uint16, LANES_16, np.uint16(1) << (UNIT_BITS - dropped)) >> whole
+        return product_high(horner(twice, vector(np.uint16, LANES_16, 0), steps) << 1, scale)
 
-    def in_32_bits(d0: Any, d1: Any, steps: Any, value_bits: Any) -> Any:
+    def in_32_bits(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
         return narrow(
-            exponentials_32(cast(d0, np.int32), steps, value_bits), exponentials_32(cast(d1, np.int32), steps, value_bits)
+            fine_exponentials_32(cast(d0, np.int32), steps, dropped), fine_exponentials_32(cast(d1, np.int32), steps, dropped)
         )
 
     return in_16_bits if fits_16_bits(steps) else in_32_bits
 
 
 @device
-def exponentials_32(d: Scalar, steps: tuple[Scalar, ...], value_bits: Scalar) -> Scalar:
+def fine_exponentials_32(d: Scalar, steps: tuple[Scalar, ...], dropped: Scalar) -> Scalar:
     """Return the exponentials in 32-bit lanes."""
-    value = horner((d >> 1) & FRACTION, d, steps)
-    return cast(((value >> ((d >> (UNIT_BITS + 1)) + (value_bits - 1))) + 1) >> 1, np.uint32)
+    return cast(horner((d >> 1) & FRACTION, d, steps) >> ((d >> (UNIT_BITS + 1)) + dropped), np.uint32)
 
 
 def store_exponentials(e: Any, r: Any, c: Any, values: Any, added: Any) -> None:

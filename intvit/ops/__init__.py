@@ -20,7 +20,8 @@ from intvit.ops.slice import Slice
 from intvit.ops.softmax_bit import SoftmaxBit
 from intvit.ops.softmax_divide import SoftmaxDivide
 from intvit.ops.softmax_i_bert import SoftmaxIBert
-from intvit.ops.softmax_polynomial import SoftmaxPolynomial, SoftmaxPolynomialWide
+from intvit.ops.softmax_polynomial import SoftmaxPolynomial
+from intvit.ops.softmax_polynomial_wide import SoftmaxPolynomialWide
 from intvit.ops.softmax_table import SoftmaxTable
 from intvit.ops.softmax_two_scale import SoftmaxTwoScale
 from intvit.ops.transpose import Transpose

@@ -6,6 +6,8 @@ lift; the certificate proves the operand to be inside 63 bits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 UINT8, INT16, INT32, INT64, UINT64 = 2, 5, 6, 7, 13
 
 
@@ -69,6 +71,20 @@ def rescale(x: str, multiplier: str, shift: str, y: str) -> str:
         + cast(multiplier, INT64, f"{y}_multiplier")
         + f"{y}_product = Mul ({y}_wide, {y}_multiplier)\n"
         + round_shift(f"{y}_product", shift, y)
+    )
+
+
+def repeated(x: str, values: Sequence[int], y: str) -> str:
+    """Define the int64 vector `y`, as long as the last axis of `x`, of `values` again and again."""
+    return (
+        f"{y}_columns = Shape <start = -1> ({x})\n{y}_length = Squeeze ({y}_columns)\n"
+        + constant(f"{y}_zero", 0)
+        + constant(f"{y}_one", 1)
+        + f"{y}_position = Range ({y}_zero, {y}_length, {y}_one)\n"
+        + constant(f"{y}_period", len(values))
+        + f"{y}_place = Mod ({y}_position, {y}_period)\n"
+        + f"{y}_values = Constant <value_ints = [{', '.join(map(str, values))}]> ()\n"
+        + f"{y} = Gather ({y}_values, {y}_place)\n"
     )
 
 

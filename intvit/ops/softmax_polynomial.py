@@ -12,15 +12,19 @@ from numpy.typing import NDArray
 
 from intvit.ir.op import Bound, Operand, require
 from intvit.ir.tensor_type import TensorType
-from intvit.numerics import S16, S32, Interval, IntType
+from intvit.numerics import S32, Interval, IntType
 from intvit.ops import body
 from intvit.ops.softmax_exp import DISTANCE_BODY, TOP, SoftmaxExp, sum_body, with_row_sum
 
 FRACTION_BITS = 15
 """Fraction bits of the distance to the maximum, in powers of two."""
-VALUE_BITS, WIDE_VALUE_BITS = 7, 1
-"""Fraction bits of the exponential before it is rounded, to 8 bits or to 14."""
+VALUE_BITS = 7
+"""Fraction bits of the exponential before it is rounded."""
 MAX_SHIFT = 31 - VALUE_BITS
+THRESHOLD_BITS = 4
+THRESHOLDS = (1, 9, 5, 13, 3, 11, 7, 15)
+"""What is added, in sixteenths, before the exponential of every eighth key is floored: bit-reversed order, as in ordered dither
+(Bayer, 1973). Among many keys of little weight as many are rounded up as keeps the sum; a half would make them all 0."""
 
 CHORD = (TOP << VALUE_BITS, -(TOP << VALUE_BITS) // 2, 0, 0)
 """2^-f ~ 1 - f/2, the straight line of I-ViT's Shiftmax (arXiv 2207.01405, eq. 12): at most 6.2 % too large."""
@@ -36,16 +40,13 @@ def scaled_cubic(top: int) -> tuple[int, ...]:
     return first, *others
 
 
-def _values(value_bits: int) -> IntType:
-    """Return the type of the exponentials: what is left of 15 bits."""
+def value_type(value_bits: int) -> IntType:
+    """Return what exponentials with so many fraction bits before fit: the rest of 15 bits."""
     return IntType(FRACTION_BITS - value_bits, signed=False)
 
 
-WIDE_VALUES = _values(WIDE_VALUE_BITS)
-"""What the exponentials of `SoftmaxPolynomialWide` fit."""
-
-
-def _body(element: int, value_bits: int) -> str:
+def polynomial_body(element: int, value_bits: int, threshold_bits: int, thresholds: tuple[int, ...]) -> str:
+    """Return the function body for exponentials of an ONNX element type."""
     return (
         DISTANCE_BODY
         + body.constant("limit", (MAX_SHIFT << FRACTION_BITS) | ((1 << FRACTION_BITS) - 1))
@@ -62,23 +63,31 @@ def _body(element: int, value_bits: int) -> str:
         + "h1 = Add (h2s, c1)\np1 = Mul (h1, f)\n"
         + body.shift_right("p1", "point", "h1s")
         + "h0 = Add (h1s, c0)\n"
-        + body.constant("value_bits", value_bits)
-        + "down = Add (n, value_bits)\n"
-        + body.round_shift("h0", "down", "e_wide")
+        + body.constant("kept_bits", value_bits - threshold_bits)
+        + "down = Add (n, kept_bits)\n"
+        + body.shift_right("h0", "down", "fine")
+        + body.repeated("x", thresholds, "threshold")
+        + "raised = Add (fine, threshold)\n"
+        + body.constant("threshold_bits", threshold_bits)
+        + body.shift_right("raised", "threshold_bits", "e_wide")
         + sum_body(element)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoftmaxPolynomial(SoftmaxExp):
-    """`e = round(p(f) / 2^(7+n))` where `2^15 (n + f) = rescale(rowmax - x, multiplier, shift)` and `p(f) ~ top 2^7 2^-f`.
+    """`e = (floor(p(f) / 2^(3+n)) + t_j) >> 4` where `2^15 (n + f) = rescale(rowmax - x, multiplier, shift)`.
+
+    `p(f) ~ top 2^7 2^-f`, so this rounds `top 2^-(n+f)` with the threshold `t_j / 16`, `THRESHOLDS[j mod 8]` for the key j.
 
     `coefficients` are those of p, constant term first, evaluated by Horner with a floor after each product:
     `h = ((h f) >> 15) + c`. The constant term is top * 2^7, so the row's maximum gives top, 255 or less.
     """
 
-    body: ClassVar[str] = _body(body.UINT8, VALUE_BITS)
+    body: ClassVar[str] = polynomial_body(body.UINT8, VALUE_BITS, THRESHOLD_BITS, THRESHOLDS)
     value_bits: ClassVar[int] = VALUE_BITS
+    threshold_bits: ClassVar[int] = THRESHOLD_BITS
+    thresholds: ClassVar[tuple[int, ...]] = THRESHOLDS
     coefficients: tuple[int, ...]
 
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
@@ -95,7 +104,7 @@ class SoftmaxPolynomial(SoftmaxExp):
         return self.coefficients[0] >> self.value_bits
 
     def largest(self) -> int:
-        return _values(self.value_bits).high
+        return value_type(self.value_bits).high
 
     def bounds(self, inputs: Sequence[Operand]) -> tuple[tuple[Interval, ...], tuple[Bound, ...]]:
         outputs, claims = super().bounds(inputs)
@@ -105,10 +114,14 @@ class SoftmaxPolynomial(SoftmaxExp):
         horner = products[0]
         for product in products:
             horner |= product
-        low, high, bits = int(value.min()), int(value.max()), self.value_bits
-        values = Interval(low, high + (1 << (bits + MAX_SHIFT - 1)))
-        result = Bound("exponential", Interval(low >> bits, (high + (1 << (bits - 1))) >> bits), _values(bits))
-        return outputs, (*claims, Bound("polynomial", horner, S32), Bound("rounded value", values, S32), result)
+        kept = self.value_bits - self.threshold_bits
+        fine = Interval(int(value.min()) >> kept, (int(value.max()) >> kept) + max(self.thresholds))
+        result = Bound(
+            "exponential",
+            Interval(fine.low >> self.threshold_bits, fine.high >> self.threshold_bits),
+            value_type(self.value_bits),
+        )
+        return outputs, (*claims, Bound("polynomial", horner, S32), Bound("value with threshold", fine, S32), result)
 
     def _horner(self, f: NDArray[np.int64], products: list[Interval] | None = None) -> NDArray[np.int64]:
         h = np.zeros_like(f)
@@ -123,14 +136,5 @@ class SoftmaxPolynomial(SoftmaxExp):
         distance = self.distance(*inputs)
         near = np.minimum(distance, (MAX_SHIFT << FRACTION_BITS) | ((1 << FRACTION_BITS) - 1))
         n, f = near >> FRACTION_BITS, near & ((1 << FRACTION_BITS) - 1)
-        down = n + self.value_bits
-        return with_row_sum((self._horner(f) + (np.int64(1) << (down - 1))) >> down, self.codes)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoftmaxPolynomialWide(SoftmaxPolynomial):
-    """`SoftmaxPolynomial` of 14 bits: `e = round(p(f) / 2^(1+n))`, s16, never negative; a row's maximum gives at most 16320."""
-
-    body: ClassVar[str] = _body(body.INT16, WIDE_VALUE_BITS)
-    value_bits: ClassVar[int] = WIDE_VALUE_BITS
-    codes: ClassVar[IntType] = S16
+        fine = self._horner(f) >> (n + self.value_bits - self.threshold_bits)
+        return with_row_sum((fine + np.resize(self.thresholds, f.shape[-1])) >> self.threshold_bits, self.codes)

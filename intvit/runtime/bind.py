@@ -23,7 +23,7 @@ from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
 from intvit.kernels.softmax_divide import softmax_divide
-from intvit.kernels.softmax_polynomial import exponential_steps, softmax_polynomial
+from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds, softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
 from intvit.kernels.split import split
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, splits
@@ -137,12 +137,13 @@ def _layer_norm_newton(op: ops.LayerNormNewton, at: Context) -> Prepared:
 
 def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
     multiplier, steps = at.rows(1), aligned_copy(exponential_steps(op.coefficients))
+    rounding = op.value_bits, op.threshold_bits, aligned_copy(exponential_thresholds(op.thresholds))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
         x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
-        return softmax_polynomial.bind(x, multiplier, op.shift, steps, op.value_bits, e, row_sum, grains=len(e))
+        return softmax_polynomial.bind(x, multiplier, op.shift, steps, *rounding, e, row_sum, grains=len(e))
 
-    return Prepared((0,), bind, constants=(multiplier, steps))
+    return Prepared((0,), bind, constants=(multiplier, steps, rounding[2]))
 
 
 def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:

@@ -12,7 +12,7 @@ from intvit import ops
 from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.jit import Step
-from intvit.kernels.softmax_polynomial import exponential_steps
+from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds
 from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, splits, tile_shape
 from intvit.kernels.vector import LANES_16
 from intvit.runtime.prepared import Context, Prepared, as_bits, as_heads, has_heads, output_range
@@ -34,7 +34,8 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
     multiplier, numerator = softmax_at.heads(1), divide_at.heads(2)
     is_table = isinstance(softmax, ops.SoftmaxTable)
     exponential = softmax_at.constant(2) if is_table else aligned_copy(exponential_steps(softmax.coefficients))
-    value_bits = 0 if is_table else softmax.value_bits
+    rounding = (0, 0, (0,)) if is_table else (softmax.value_bits, softmax.threshold_bits, softmax.thresholds)
+    thresholds = aligned_copy(exponential_thresholds(rounding[2]))
     planes = (2,) if splits(level, softmax.codes.bits) else ()
     signed = at.inputs[0].dtype.signed
     added = offset(level, signed)
@@ -50,7 +51,7 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
             pack_heads.bind(level, keys, values, depth, value_depth, queries, codes, sums, *packed, grains=len(keys)),
             attention.bind(
                 level, q, added, *packed, depth, value_depth, tokens, multiplier, softmax.shift, exponential,
-                value_bits, offset(level, signed=False), numerator, divide.shift, *output_range(divide),
+                *rounding[:2], thresholds, offset(level, signed=False), numerator, divide.shift, *output_range(divide),
                 left, scores, e, row_sum, mixed, y,
                 grains=len(q) * -(-q.shape[1] // rows),
             ),
@@ -72,5 +73,5 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
         ((heads, value_depth * value_columns), np.int8),
         ((heads, value_columns), np.int32),
     )
-    constants = multiplier, numerator, exponential, queries, codes
+    constants = multiplier, numerator, exponential, thresholds, queries, codes
     return Prepared((0, 1, 2), bind, scratch, accepts=accepts_heads, constants=constants, shared=shared, by_rows=True)

@@ -12,7 +12,7 @@ from intvit.kernels import sums_ir
 from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.simd import Level, supported_levels
-from intvit.kernels.softmax_polynomial import exponential_steps
+from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds
 from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, splits, tile_shape
 from intvit.numerics import IntType
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
@@ -125,12 +125,14 @@ def bind(level, case):
     y = garbage(case.queries, heads * case.width, dtype=case.to)
     merged = y.reshape(case.queries, heads, case.width).transpose(1, 0, 2)
     exponential = aligned_copy(table if table is not None else exponential_steps(case.coefficients))
-    value_bits = 0 if case.coefficients is None else case.softmax.value_bits
+    softmax, is_table = case.softmax, case.coefficients is None
+    bits = (0, 0) if is_table else (softmax.value_bits, softmax.threshold_bits)
+    thresholds = aligned_copy(exponential_thresholds((0,) if is_table else softmax.thresholds))
     low, high = case.codes["low"], case.codes["high"]
     pack = pack_heads.bind(level, keys, values, depth, value_depth, *offsets, sums, *packed)
     run = attention.bind(
         level, q, offset(level, signed), *packed, depth, value_depth, case.tokens, multiplier, case.shift, exponential,
-        value_bits, offset(level, signed=False), numerator, case.divide_shift, 7, low, high,
+        *bits, thresholds, offset(level, signed=False), numerator, case.divide_shift, 7, low, high,
         *scratch, merged.view(f"i{y.itemsize}"),
     )  # fmt: skip
     return pack, run, merged

@@ -12,7 +12,7 @@ from single_op import ALL_TYPES, assert_equals_reference, claims_hold, full_rang
 from intvit import ops
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.integer import isqrt_lifted
-from intvit.kernels.softmax_polynomial import exponential_steps, softmax_polynomial
+from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds, softmax_polynomial
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
@@ -226,7 +226,8 @@ def assert_softmax_equals_reference(x, multiplier, shift, coefficients, steps):
     for kind in POLYNOMIALS:
         e, row_sum = np.zeros(x.shape, kind.codes.dtype), np.zeros(1, np.int32)
         factor = np.array([multiplier], np.int32)
-        softmax_polynomial.bind(x, factor, shift, steps, kind.value_bits, e, row_sum)()
+        rounding = kind.value_bits, kind.threshold_bits, exponential_thresholds(kind.thresholds)
+        softmax_polynomial.bind(x, factor, shift, steps, *rounding, e, row_sum)()
         want = kind(shift=shift, coefficients=coefficients).reference(x, factor[:, None])
         np.testing.assert_array_equal(e, want[0])
         assert row_sum == want[1]
@@ -237,7 +238,7 @@ def assert_softmax_equals_reference(x, multiplier, shift, coefficients, steps):
 def test_softmax_polynomial_of_every_size_of_multiplier_and_shift(multiplier, shift):
     """In 16 bits and in 32: every distance to its first zero, and the largest ones."""
     scale = multiplier / (1 << shift)
-    end = min(1 << 20, int(10 * (1 << 15) / scale) + 9) if scale else 99
+    end = min(1 << 20, int(13 * (1 << 15) / scale) + 9) if scale else 99
     x = np.unique(np.linspace(0, end, 40000, dtype=np.int64))
     x = (5 - np.concatenate([x, [1 << 20, 1 << 29]])).astype(np.int32).reshape(1, -1)
     assert exponential_steps(CUBIC).dtype == np.uint16

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from intvit.numerics import S8, S16, S32, U8, Interval
 from intvit.ops import MatMul, SoftmaxDivide, SoftmaxTable
-from intvit.ops.softmax_polynomial import WIDE_VALUES
+from intvit.ops.softmax_polynomial_wide import WIDE_VALUES
 from intvit.quantize.choose import wide_limit
 from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from intvit.numerics import common_shift
 from intvit.ops import SoftmaxPolynomial, SoftmaxPolynomialWide, SoftmaxTable
-from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS, WIDE_VALUE_BITS, scaled_cubic
+from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS, scaled_cubic
+from intvit.ops.softmax_polynomial_wide import WIDE_VALUE_BITS
 from intvit.quantize.focused import Focus
 
 Array = NDArray[Any]
