@@ -87,7 +87,8 @@ def errors_of(approximation: Approximation, setting: Setting, every: int = 1) ->
     worst, worst_relative = int(error.argmax()), int(relative.argmax())
     near = np.abs(x) <= approximation.family.window
     rms = float(np.sqrt(np.square(error[near]).mean()))
-    return Errors(float(error[worst]), float(x[worst]), rms, float(relative[worst_relative]), float(x[worst_relative]), len(x))
+    codes = len(np.unique(x))
+    return Errors(float(error[worst]), float(x[worst]), rms, float(relative[worst_relative]), float(x[worst_relative]), codes)
 
 
 def measure(approximation: Approximation, every: int = 1) -> Measured:

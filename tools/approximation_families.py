@@ -122,10 +122,14 @@ FRACTION_BITS_SWEPT = tuple(fraction_bits(bits) for bits in range(14))
 # Softmax
 
 
+PLACES = 8
+"""At how many neighbouring places a score is tried: after so many, thresholds of rounding repeat."""
+
+
 def distance_rows(codes: Array, setting: Setting) -> Array:
-    """Return rows of two scores, the maximum and the one that lies so far below it, int32."""
+    """Return rows of the maximum and, at `PLACES` places, the score that lies so far below it, int32."""
     top = setting.top or 0
-    return np.stack([np.full_like(codes, top), top - codes], 1).astype(np.int32)
+    return np.stack([np.full_like(codes, top), *[top - codes] * PLACES], 1).astype(np.int32)
 
 
 def scores(bits: int, reach: float) -> Setting:
@@ -142,13 +146,14 @@ def fine_scores(bits: int, reach: float) -> Setting:
 SOFTMAX = Family(
     "softmax",
     "The exponential in softmax",
-    "`exp(x - max)` for every distance between a score and its row's maximum, as the ratio of the two results of a row of\n"
-    "two. Where results are codes of 8 bits, half a code is 0.002.",
+    "`exp(x - max)` for every distance between a score and its row's maximum, as the ratio of their results in a row of the\n"
+    f"maximum and {PLACES} such scores. Where results are codes of 8 bits, half a code is 0.002; `SoftmaxPolynomial` rounds\n"
+    "neighbours with different thresholds, so that one may be almost a code off, but many keep their sum.",
     "distance to the row's maximum",
-    _scaled,
-    lambda codes, setting: np.exp(-codes * setting.step),
+    lambda codes, setting: np.repeat(_scaled(codes, setting), PLACES),
+    lambda codes, setting: np.repeat(np.exp(-codes * setting.step), PLACES),
     distance_rows,
-    lambda values: values[:, 1] / values[:, 0],
+    lambda values: (values[:, 1:] / values[:, :1]).reshape(-1),
     lambda setting: np.linspace(-setting.high, 0, 197)[None].astype(np.int32),
     window=8.0,
 )

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
+from intvit.ops.softmax_exp import TOP
+from intvit.ops.softmax_polynomial import THRESHOLD_BITS, THRESHOLDS
 from intvit.quantize.bits import Bits
 from intvit.quantize.calibrate import Progress
 from intvit.quantize.choose import can_be_wide, choose_linear_input
@@ -189,7 +191,8 @@ def _rounding(context: Context, site: Site, bits: int) -> Change:
 def _softmax_rounding(value: str) -> Change:
     def change(seen: dict[str, Array]) -> Array:
         p = seen[value]
-        e = np.floor(p * (255 / p.max(-1, keepdims=True)) + 0.5)
+        thresholds = np.resize(THRESHOLDS, p.shape[-1]) / (1 << THRESHOLD_BITS)
+        e = np.floor(p * (TOP / p.max(-1, keepdims=True)) + thresholds)
         result: Array = e / e.sum(-1, keepdims=True)
         return result
 

@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 import approximation_errors as tool
 import numpy as np
 import pytest
-from approximation_families import GELU, LAYER_NORM, SOFTMAX, channels, codes_within, fraction_bits, scores, with_maximum
+from approximation_families import (
+    GELU,
+    LAYER_NORM,
+    PLACES,
+    SOFTMAX,
+    channels,
+    codes_within,
+    fraction_bits,
+    scores,
+    with_maximum,
+)
 from approximations import APPROXIMATIONS, Approximation, Made
 from operation_counts import count_operations, widest_intermediate
 
@@ -17,15 +27,15 @@ from intvit.ops.gelu import Gelu
 from intvit.ops.softmax_exp import SoftmaxExp
 from intvit.ops.softmax_normalized import SoftmaxNormalized
 
-HALF_A_CODE = 0.5 / 255
+HALF_A_CODE, ALMOST_A_CODE = 0.5 / 255, 15 / 16 / 255
 PROMISED = {
     "GeluPolynomial, degree 8": 6.3e-4,
     "GeluTable": 2.5e-4,
     "GeluErf, square": 1.83e-2,
     "GeluErf, quartic": 1.35e-2,
-    "SoftmaxPolynomial, cubic": HALF_A_CODE + 2e-4,
-    "SoftmaxPolynomial, quadratic": HALF_A_CODE + 2.8e-3,
-    "SoftmaxPolynomial, chord": HALF_A_CODE + 0.5 * np.log2(np.e) * 0.0861,
+    "SoftmaxPolynomial, cubic": ALMOST_A_CODE + 2e-4,
+    "SoftmaxPolynomial, quadratic": ALMOST_A_CODE + 2.8e-3,
+    "SoftmaxPolynomial, chord": ALMOST_A_CODE + 0.5 * np.log2(np.e) * 0.0861,
     "SoftmaxPolynomialWide, cubic": 0.5 / 16320 + 2e-4,
     "SoftmaxTable": HALF_A_CODE + 1 / 1024,
     "SoftmaxTwoScale": 0.5 / 127 + 1.1 / 1024,
@@ -115,7 +125,7 @@ def test_rows_meet_their_maximum():
 
 
 def test_rows_of_softmax_lose_nothing_but_precision():
-    for title, least in (("SoftmaxPolynomial, cubic", 45), ("SoftmaxPolynomial, chord", 30)):
+    for title, least in (("SoftmaxPolynomial, cubic", 42), ("SoftmaxPolynomial, chord", 30)):
         mass, decibels = tool.row_quality(BY_TITLE[title], scores(16, 5))
         assert mass == pytest.approx(1)
         assert decibels > least
@@ -123,7 +133,7 @@ def test_rows_of_softmax_lose_nothing_but_precision():
 
 def test_exact_functions():
     assert GELU.exact(np.array([256, -256]), fraction_bits(8)) == pytest.approx([0.8413447460685429, -0.15865525393145707])
-    assert SOFTMAX.exact(np.array([127]), scores(8, 1)) == pytest.approx([np.exp(-1)])
+    assert SOFTMAX.exact(np.array([127]), scores(8, 1)) == pytest.approx([np.exp(-1)] * PLACES)
     row = np.array([7.0, 0, 0, 0])
     expected = (row - row.mean()) / np.sqrt(row.var() + 1 / 16)
     assert LAYER_NORM.exact(np.array([7]), channels(4)) == pytest.approx(expected[:1])
