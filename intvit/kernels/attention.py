@@ -82,6 +82,7 @@ def attention(
         y: s8/s16/s32 [H, M, N], unit stride in N.
     """
     heads, rows, _ = q.shape
+    rounding = value_bits, threshold_bits, thresholds
     height = tile_rows(level)
     tiles = -(-rows // height)
     start, stop = share(heads * tiles, part, parts)
@@ -92,19 +93,7 @@ def attention(
         for r in range(count):
             copy_codes(q[head, row + r], added, left[r])
         multiply_tile(level, left, count, packed_keys[head], depth, key_bias[head], scores)
-        row_exponentials(
-            scores[:count],
-            tokens,
-            multiplier[head],
-            shift,
-            exponential,
-            value_bits,
-            threshold_bits,
-            thresholds,
-            value_added,
-            e,
-            row_sum,
-        )
+        row_exponentials(scores[:count], tokens, multiplier[head], shift, exponential, rounding, value_added, e, row_sum)
         multiply_tile(level, e, count, packed_values[head], value_depth, value_bias[head], mixed)
         for r in range(count):
             factor = row_factor(numerator[head], row_sum[r])
@@ -133,30 +122,50 @@ def row_exponentials(*arguments: Any) -> None:
 
     Arguments:
         scores: s32 [R, ..]; tokens: how many of them count, those beyond are `LOWEST`.
-        multiplier: a number; all others as in `attention`.
+        multiplier: a number; shift; exponential; value_added; e; row_sum: as in `attention`.
+        rounding: value bits, threshold bits and thresholds, as in `softmax_polynomial`.
     """
     raise NotImplementedError("only kernels call this")
 
 
 @overload(row_exponentials)
 def _row_exponentials(
-    scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, threshold_bits: Any,
-    thresholds: Any, value_added: Any, e: Any, row_sum: Any,
-) -> Callable[..., None]:  # fmt: skip
+    scores: Any,
+    tokens: Any,
+    multiplier: Any,
+    shift: Any,
+    exponential: Any,
+    rounding: Any,
+    value_added: Any,
+    e: Any,
+    row_sum: Any,
+) -> Callable[..., None]:
     def from_table(
-        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, threshold_bits: Any,
-        thresholds: Any, value_added: Any, e: Any, row_sum: Any,
-    ) -> None:  # fmt: skip
+        scores: Any,
+        tokens: Any,
+        multiplier: Any,
+        shift: Any,
+        exponential: Any,
+        rounding: Any,
+        value_added: Any,
+        e: Any,
+        row_sum: Any,
+    ) -> None:
         for r in range(len(scores)):
             row = scores[r, :tokens]
             row_sum[r] = table_row(row, multiplier, shift, exponential, row, e[r])
 
     def from_polynomial(
-        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, value_bits: Any, threshold_bits: Any,
-        thresholds: Any, value_added: Any, e: Any, row_sum: Any,
-    ) -> None:  # fmt: skip
-        exponential_rows(
-            scores, tokens, multiplier, shift, exponential, value_bits, threshold_bits, thresholds, value_added, e, row_sum
-        )
+        scores: Any,
+        tokens: Any,
+        multiplier: Any,
+        shift: Any,
+        exponential: Any,
+        rounding: Any,
+        value_added: Any,
+        e: Any,
+        row_sum: Any,
+    ) -> None:
+        exponential_rows(scores, tokens, multiplier, shift, exponential, rounding, value_added, e, row_sum)
 
     return from_table if exponential.dtype == types.uint8 else from_polynomial

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 
 from intvit.kernels.simd import host_features
-from intvit.kernels.vector_ir import I32, call, shuffle
+from intvit.kernels.vector_ir import call, shuffle
 from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
 
@@ -155,19 +155,3 @@ def pair_dot(_typing: Any, a: Any, b: Any) -> Any:
         return _emit_native(builder, name, arguments, kind.llvm, anywhere)
 
     return kind(a, b), emit
-
-
-@vector_function
-def product_rounded(_typing: Any, a: Any, b: Any) -> Any:
-    """Return `(a b + 2**14) >> 15` of s16 lanes; it must fit them."""
-
-    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        def anywhere(x: Any, y: Any) -> Any:
-            wide = ir.VectorType(I32, a.lanes)
-            half, bits = (ir.Constant(wide, [number] * a.lanes) for number in (1 << 14, 15))
-            product = builder.add(builder.mul(builder.sext(x, wide), builder.sext(y, wide)), half)
-            return builder.trunc(builder.ashr(product, bits), a.llvm)
-
-        return _emit_native(builder, "pmul.hr.sw", arguments, a.llvm, anywhere)
-
-    return a(a, b), emit

@@ -48,37 +48,28 @@ def softmax_polynomial(
         thresholds: of `exponential_thresholds`.
         e: u8/s16 [R, C]; row_sum: s32 [R].
     """
+    rounding = value_bits, threshold_bits, thresholds
     r, stop = share(len(e), part, parts)
     while r < stop:
         end = r + 1
         while end < stop and multiplier[end] == multiplier[r]:
             end += 1
-        exponential_rows(
-            x[r:end],
-            x.shape[1],
-            multiplier[r],
-            shift,
-            steps,
-            value_bits,
-            threshold_bits,
-            thresholds,
-            0,
-            e[r:end],
-            row_sum[r:end],
-        )
+        exponential_rows(x[r:end], x.shape[1], multiplier[r], shift, steps, rounding, 0, e[r:end], row_sum[r:end])
         r = end
 
 
 @device
 def exponential_rows(
-    x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: Array, value_bits: Scalar, threshold_bits: Scalar,
-    thresholds: Array, added: Scalar, e: Array, row_sum: Array,
+    x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: Array, rounding: tuple[Scalar, Scalar, Array],
+    added: Scalar, e: Array, row_sum: Array,
 ) -> None:  # fmt: skip
     """Write the exponentials of all rows and their sums.
 
-    Rows of x may be longer than `columns`; what is there must be `LOWEST`. Rows of e may be longer, too, and get zeros there.
-    e may be [R, 2, C] for the lower and the upper bytes, to each of which `added` is added.
+    `rounding` is value bits, threshold bits and thresholds, as in `softmax_polynomial`. Rows of x may be longer than `columns`;
+    what is there must be `LOWEST`. Rows of e may be longer, too, and get zeros there. e may be [R, 2, C] for the
+    lower and the upper bytes, to each of which `added` is added.
     """
+    value_bits, threshold_bits, thresholds = rounding
     dropped = value_bits - threshold_bits
     end, raise_by = (UNIT_BITS - dropped) << UNIT_BITS, load(thresholds, 0, LANES_16, 0)
     numbers, cap, limit = read_steps(steps), difference_cap(multiplier, shift, end), 2 * (end + (1 << UNIT_BITS)) - 1

@@ -63,8 +63,8 @@ def polynomial_body(element: int, value_bits: int, threshold_bits: int, threshol
         + "h1 = Add (h2s, c1)\np1 = Mul (h1, f)\n"
         + body.shift_right("p1", "point", "h1s")
         + "h0 = Add (h1s, c0)\n"
-        + body.constant("kept_bits", value_bits - threshold_bits)
-        + "down = Add (n, kept_bits)\n"
+        + body.constant("dropped_bits", value_bits - threshold_bits)
+        + "down = Add (n, dropped_bits)\n"
         + body.shift_right("h0", "down", "fine")
         + body.repeated("x", thresholds, "threshold")
         + "raised = Add (fine, threshold)\n"
@@ -114,8 +114,8 @@ class SoftmaxPolynomial(SoftmaxExp):
         horner = products[0]
         for product in products:
             horner |= product
-        kept = self.value_bits - self.threshold_bits
-        fine = Interval(int(value.min()) >> kept, (int(value.max()) >> kept) + max(self.thresholds))
+        dropped = self.value_bits - self.threshold_bits
+        fine = Interval(int(value.min()) >> dropped, (int(value.max()) >> dropped) + max(self.thresholds))
         result = Bound(
             "exponential",
             Interval(fine.low >> self.threshold_bits, fine.high >> self.threshold_bits),

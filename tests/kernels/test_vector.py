@@ -100,18 +100,14 @@ def test_products_of_pairs(size):
     a, b = numbers(np.int16, size), numbers(np.int16, size)
     a[:2] = b[:2] = -(1 << 15), 1 << 14
     wide = a.astype(np.int64) * b
-    y, z = np.zeros(size // 2, np.int32), np.zeros(size, np.int16)
-    pair_dot, product_rounded = lanes.pair_dot, lanes.product_rounded
+    y = np.zeros(size // 2, np.int32)
+    pair_dot = lanes.pair_dot
 
-    def pairs(a, b, y, z):
-        v, w = load(a, 0, size, 0), load(b, 0, size, 0)
-        store(y, 0, pair_dot(v, w))
-        store(z, 0, product_rounded(v, w))
+    def pairs(a, b, y):
+        store(y, 0, pair_dot(load(a, 0, size, 0), load(b, 0, size, 0)))
 
-    numba.njit(pairs)(a, b, y, z)
+    numba.njit(pairs)(a, b, y)
     np.testing.assert_array_equal(y, wide[::2] + wide[1::2])
-    fits = np.abs(wide) < 1 << 30
-    np.testing.assert_array_equal(z[fits], ((wide + (1 << 14)) >> 15)[fits])
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int32, np.uint32])
