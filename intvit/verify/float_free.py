@@ -61,6 +61,7 @@ OPERATORS = frozenset(
         "Not",
         "Or",
         "Pad",
+        "Range",
         "ReduceMax",
         "ReduceMin",
         "ReduceSum",
