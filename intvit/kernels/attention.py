@@ -130,42 +130,21 @@ def row_exponentials(*arguments: Any) -> None:
 
 @overload(row_exponentials)
 def _row_exponentials(
-    scores: Any,
-    tokens: Any,
-    multiplier: Any,
-    shift: Any,
-    exponential: Any,
-    rounding: Any,
-    value_added: Any,
-    e: Any,
-    row_sum: Any,
-) -> Callable[..., None]:
+    scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any,
+    value_added: Any, e: Any, row_sum: Any,
+) -> Callable[..., None]:  # fmt: skip
     def from_table(
-        scores: Any,
-        tokens: Any,
-        multiplier: Any,
-        shift: Any,
-        exponential: Any,
-        rounding: Any,
-        value_added: Any,
-        e: Any,
-        row_sum: Any,
-    ) -> None:
+        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any,
+        value_added: Any, e: Any, row_sum: Any,
+    ) -> None:  # fmt: skip
         for r in range(len(scores)):
             row = scores[r, :tokens]
             row_sum[r] = table_row(row, multiplier, shift, exponential, row, e[r])
 
     def from_polynomial(
-        scores: Any,
-        tokens: Any,
-        multiplier: Any,
-        shift: Any,
-        exponential: Any,
-        rounding: Any,
-        value_added: Any,
-        e: Any,
-        row_sum: Any,
-    ) -> None:
+        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any,
+        value_added: Any, e: Any, row_sum: Any,
+    ) -> None:  # fmt: skip
         exponential_rows(scores, tokens, multiplier, shift, exponential, rounding, value_added, e, row_sum)
 
     return from_table if exponential.dtype == types.uint8 else from_polynomial

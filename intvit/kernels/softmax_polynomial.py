@@ -27,7 +27,7 @@ def exponential_steps(coefficients: Sequence[int]) -> Array:
 
 
 def exponential_thresholds(thresholds: Sequence[int]) -> Array:
-    """Return thresholds, a power of two of them, as the kernel reads them: u16, again and again."""
+    """Return thresholds, a power of two of them up to `LANES_16`, as the kernel reads them: u16 [LANES_16], repeated."""
     return np.resize(np.array(thresholds, np.uint16), LANES_16)
 
 
@@ -94,7 +94,7 @@ def exponential_rows(
 
 @device
 def difference_cap(multiplier: Scalar, shift: Scalar, end: Scalar) -> Scalar:
-    """Return a difference whose distance is `end` or less than 1 more; 0 if multiplier or shift is not a usual one."""
+    """Return a difference whose distance is `end` or less than an octave more; 0 if multiplier or shift is unusual."""
     if shift < 17 or shift > 33 or multiplier < 1 << 21:
         return np.int64(0)
     return (np.int64(end) << np.int64(shift)) // np.int64(multiplier) + 1
