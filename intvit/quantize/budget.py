@@ -212,8 +212,7 @@ def _weight_rounding(context: Context, layer: LinearLayer, bits: int) -> Change:
     """Return what rounding the weights does to a layer's output, without the mean, which the bias takes."""
     codes, steps = round_weights(layer.weight, bits)
     error = codes * steps - layer.weight
-    rows, own = context.layer_rows.of(layer)
-    mean = rows[:own].mean(0) @ error
+    mean = context.layer_rows.of(layer).mean(0) @ error
 
     def change(seen: dict[str, Array]) -> Array:
         noise = seen[layer.input].astype(np.float64) @ error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ class Statistics:
         high: largest value of each channel.
         samples: rows of all channels, float32 [rows, channels].
         usual_low, usual_high: moving averages of what `low` and `high` are for batches (I-ViT, arXiv 2207.01405).
+        image_low, image_high: the same of each image, float32 [images, channels].
     """
 
     low: Array
@@ -38,12 +39,19 @@ class Statistics:
     samples: Array
     usual_low: Array
     usual_high: Array
+    image_low: Array
+    image_high: Array
     _parts: list[Array] = field(default_factory=list, repr=False)
+
+    def ranges_without(self, images: Sequence[int]) -> tuple[Array, Array]:
+        """Return the smallest and the largest value of each channel in all but some images, float64 [channels]."""
+        low, high = (np.delete(by_image, images, 0) for by_image in (self.image_low, self.image_high))
+        return low.min(0).astype(np.float64), high.max(0).astype(np.float64)
 
     def symmetric(self) -> Statistics:
         """Return statistics of the same rows whose channels all have one usual range, with zero in its middle."""
         top = np.full_like(self.high, max(float(self.usual_high.max()), -float(self.usual_low.min())))
-        return Statistics(-top, top, self.samples, -top, top)
+        return replace(self, low=-top, high=top, usual_low=-top, usual_high=top)
 
 
 def calibrate(
@@ -121,12 +129,15 @@ def _observe(
             expected="finite values on the calibration images",
             hint="check that --preprocess fits the model, and that the float model works in ONNX Runtime",
         )
-    flat = rows.reshape(-1, rows.shape[-1])
-    low, high = flat.min(0).astype(np.float64), flat.max(0).astype(np.float64)
+    image_low, image_high = rows.min(1), rows.max(1)
     if site.stream != site.value:
         whole = values[site.stream]
-        low, high = np.full_like(low, whole.min()), np.full_like(high, whole.max())
-    statistics = result.setdefault(site.value, Statistics(low, high, np.zeros((0, 0), np.float32), low, high))
+        image_low, image_high = np.full_like(image_low, whole.min()), np.full_like(image_high, whole.max())
+    low, high = image_low.min(0).astype(np.float64), image_high.max(0).astype(np.float64)
+    none = np.zeros((0, rows.shape[-1]), np.float32)
+    statistics = result.setdefault(site.value, Statistics(low, high, none, low, high, none, none))
+    statistics.image_low = np.concatenate([statistics.image_low, image_low])
+    statistics.image_high = np.concatenate([statistics.image_high, image_high])
     statistics.low, statistics.high = np.minimum(statistics.low, low), np.maximum(statistics.high, high)
     statistics.usual_low = MOMENTUM * statistics.usual_low + (1 - MOMENTUM) * low
     statistics.usual_high = MOMENTUM * statistics.usual_high + (1 - MOMENTUM) * high

@@ -25,6 +25,12 @@ def rest_after(model: CanonicalModel, value: str) -> tuple[Any, list[str]]:
     return open_session(proto), crossing
 
 
+def share_after(model: CanonicalModel, value: str) -> float:
+    """Return which share of a model's nodes comes after a value's, above 0."""
+    proto = model.to_proto()
+    return 1 - (_end(proto, value) - 1) / len(proto.graph.node)
+
+
 def crossing_values(model: CanonicalModel, value: str) -> list[str]:
     """Return what the nodes after a value's read of what is made up to there."""
     proto = model.to_proto()

@@ -18,7 +18,7 @@ ROWS = 8192
 
 
 class LayerRows:
-    """Sampled rows of every linear layer's input but the patch embedding's.
+    """Sampled rows of every linear layer's input; the patch embedding's rows are patches.
 
     Args:
         model: the canonical float model, which must lead with the batch everywhere.
@@ -36,37 +36,29 @@ class LayerRows:
         normalize: Callable[[Array], Array],
         progress: Progress | None = None,
     ) -> None:
-        self._layers = [layer for layer in layers if not layer.kernel]
-        names = sorted({layer.input for layer in self._layers})
+        feed = str(model.model.graph.inputs[0].name)
+        readers = {layer.input: layer for layer in sorted(layers, key=lambda layer: layer.input)}
+        inner = [name for name in readers if name != feed]
+        session = float_session(model, inner)
         per_image = -(-ROWS // len(pixels))
-        session = float_session(model, names)
         rng = np.random.default_rng(0)
-        parts: dict[str, list[Array]] = {name: [] for name in names}
+        parts: dict[str, list[Array]] = {name: [] for name in readers}
         for start in range(0, len(pixels), BATCH):
-            batch = np.stack(pixels[start : start + BATCH])
-            for name, value in zip(names, session.run(names, {session.get_inputs()[0].name: normalize(batch)}), strict=True):
-                rows = value.reshape(len(batch), -1, value.shape[-1])
+            batch = normalize(np.stack(pixels[start : start + BATCH]))
+            values = {feed: batch} | dict(zip(inner, session.run(inner, {feed: batch}), strict=True))
+            for name, layer in readers.items():
+                rows = layer.rows(values[name]).reshape(len(batch), -1, len(layer.weight))
                 chosen = np.sort(rng.permutation(rows.shape[1])[:per_image])
-                parts[name].append(rows[:, chosen].reshape(-1, value.shape[-1]).astype(np.float16))
+                parts[name].append(rows[:, chosen].reshape(-1, len(layer.weight)).astype(np.float16))
             if progress:
                 progress(start + len(batch), len(pixels))
         self._images = len(pixels)
         self._rows = {name: np.concatenate(part) for name, part in parts.items()}
 
-    def of(self, layer: LinearLayer) -> tuple[Array, int]:
-        """Return rows [R, K] that a layer reads and then those of layers with equal weights, and how many are its own.
-
-        The class token may go its own way through the same weights; its few rows alone would not determine their rounding.
-        """
-        names = self._names(layer)
-        return np.concatenate([self._rows[name] for name in names]).astype(np.float64), len(self._rows[layer.input])
+    def of(self, layer: LinearLayer) -> Array:
+        """Return rows that a layer reads, float64 [R, K]."""
+        return self._rows[layer.input].astype(np.float64)
 
     def images_of(self, layer: LinearLayer) -> Array:
         """Return the number of the image that each of these rows is from, int64 [R]."""
-        counts = [len(self._rows[name]) // self._images for name in self._names(layer)]
-        return np.concatenate([np.repeat(np.arange(self._images), count) for count in counts])
-
-    def _names(self, layer: LinearLayer) -> list[str]:
-        names = [layer.input]
-        names += [o.input for o in self._layers if o.input != layer.input and np.array_equal(o.weight, layer.weight)]
-        return list(dict.fromkeys(names))
+        return np.repeat(np.arange(self._images), len(self._rows[layer.input]) // self._images)

@@ -36,6 +36,14 @@ class LinearLayer:
     nodes: frozenset[str]
     kernel: int = 0
 
+    def rows(self, value: Array) -> Array:
+        """Return what the weights multiply of an input: rows [N, ..., K], patches if this is a patch embedding."""
+        if not self.kernel:
+            return value
+        images, depth, height, width = value.shape
+        split = value.reshape(images, depth, height // self.kernel, self.kernel, width // self.kernel, self.kernel)
+        return split.transpose(0, 2, 4, 3, 5, 1).reshape(images, -1, len(self.weight))
+
 
 def linear_layers(graph: FloatGraph) -> dict[str, LinearLayer]:
     """Return the linear layers by the name of their first node."""

@@ -66,7 +66,8 @@ class Recipe:
             them, and `Softmax`, whose exponentials then get 14.
         gelu_candidates: spreads tried for every GELU output; each site takes the one with the smallest error of the logits on
             calibration images that its ranges were not taken from. One candidate is taken without trying.
-        selection_images: how many images of each half judge the candidates.
+        selection_images: how many calibration images judge the candidates of the first layers; more do where the rest of the
+            model takes less time to run.
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
         low_rank: ranks that are tried for side branches which make up for the rounding of the weights; none if empty
             (AILoC of AIQViT, arXiv 2502.04628).
@@ -92,11 +93,11 @@ class Recipe:
     gelu: str = "polynomial"
     gelu_input_bits: int = 16
     layer_norm: str = "exact"
-    norm: Spread = Spread(1.0, 1.1)
+    norm: Spread = Spread(1.0, 1.05)
     norm_candidates: tuple[Spread, ...] = ()
-    few_rows: Spread = Spread(0.5, 1.25)
-    query_key: float = 1.1
-    value: Spread = Spread(1.0, 1.1)
+    few_rows: Spread = Spread(0.25, 1.25)
+    query_key: float = 1.05
+    value: Spread = Spread(1.0, 1.05)
     attention: float = 1.05
     wide_rows: int = 0
     wide: tuple[str, ...] = ()
@@ -105,8 +106,9 @@ class Recipe:
         Spread(0.0, 1.0),
         Spread(0.25, 0.85),
         Spread(0.25, 1.0),
+        Spread(0.25, 1.25),
+        Spread(0.5, 0.85),
         Spread(0.5, 1.0),
-        Spread(0.75, 1.0),
     )
     selection_images: int = 20
     compensate_weights: bool = True

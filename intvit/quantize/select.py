@@ -1,8 +1,8 @@
-"""Choosing the spread of GELU outputs by what each does to the logits of images that calibration did not use.
+"""Choosing the spread of GELU outputs by what each does to the logits of images that it was not made from.
 
 Per-channel scales fit the calibration images better the stronger they are, and saturate the more on others; the error of the
 layer itself does not show it, because the few rows that suffer (the class token's) are few. So each candidate's error is
-injected into the float model and judged by the logits.
+injected into the float model and judged by the logits, with ranges from all images but those of the same fold.
 """
 
 from __future__ import annotations
@@ -17,17 +17,21 @@ from intvit.importer import CanonicalModel
 from intvit.numerics import Interval
 from intvit.quantize.calibrate import BATCH, Progress, float_session
 from intvit.quantize.choose import wide_limit
-from intvit.quantize.injection import rest_after
+from intvit.quantize.injection import rest_after, share_after
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
 from intvit.quantize.ranges import decode, encode, from_common_low, unsigned_codes
 from intvit.quantize.recipe import DEFAULT_SPREAD, Spread
 from intvit.quantize.uses import UseKind
-from intvit.quantize.weights import round_weights
+from intvit.quantize.weights import compensated_weights
 
 Array = NDArray[Any]
 MIN_IMAGES = 8
 """With fewer calibration images nothing is judged."""
+MOST_IMAGES = 64
+"""At most so many images judge a site."""
+FOLDS = 4
+"""Into how many parts the judging images are split; each is judged by ranges that it gave nothing to."""
 
 
 def select_spreads(
@@ -51,32 +55,39 @@ def select_spreads(
     if len(candidates) == 1 or len(pixels) < MIN_IMAGES:
         return result
     readers = _readers(context)
-    halves = [np.stack(pixels[i::2][: context.recipe.selection_images]) for i in (0, 1)]
     for done, (site, layer) in enumerate(readers.items()):
-        errors = _logit_errors(context, model, (site, layer), [normalize(half) for half in halves])
+        asked = min(context.recipe.selection_images / share_after(model, layer.output), MOST_IMAGES, len(pixels))
+        judges = np.linspace(0, len(pixels) - 1, int(asked)).astype(int)
+        errors = _logit_errors(context, model, (site, layer), judges, normalize(np.stack([pixels[i] for i in judges])))
         result[site] = candidates[int(errors.argmin())]
         if progress:
             progress(done + 1, len(readers))
     return result
 
 
-def _logit_errors(context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], halves: list[Array]) -> Array:
-    """Return the squared error of the outputs for every candidate; each half is judged with the other half's ranges."""
+def _logit_errors(
+    context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], judges: Array, images: Array
+) -> Array:
+    """Return the squared error of the outputs for every candidate, on the calibration images of some numbers."""
     site, layer = place
-    codes, bits = unsigned_codes(context.act_bits(context.sites[site])), context.weight_bits(layer)
+    statistics, codes = context.statistics[site], unsigned_codes(context.act_bits(context.sites[site]))
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
     rest, crossing = rest_after(model, layer.output)
     head = float_session(model, [site, *crossing])
-    values = [_run(head, {head.get_inputs()[0].name: x}, [*outputs, site, *crossing]) for x in halves]
+    weight_errors = [
+        _weight_error(context, layer, from_common_low(statistics.low, statistics.high, spread, codes), codes) for spread in candidates
+    ]
     errors = np.zeros(len(candidates))
-    for seen, judged in ((values[0], values[1]), (values[1], values[0])):
-        rows = seen[site].reshape(-1, len(layer.weight)).astype(np.float64)
-        feed = {name: judged[name] for name in crossing}
+    for fold in range(FOLDS):
+        seen = _run(head, {head.get_inputs()[0].name: images[fold::FOLDS]}, [*outputs, site, *crossing])
+        feed, x = {name: seen[name] for name in crossing}, seen[site].astype(np.float64)
+        low, high = statistics.ranges_without(judges[fold::FOLDS])
         for i, spread in enumerate(candidates):
-            scales = from_common_low(rows.min(0), rows.max(0), spread, codes)
-            noise = _layer_error(layer, bits, judged[site].astype(np.float64), codes, *scales)
-            noisy = _run(rest, feed | {layer.output: judged[layer.output] + noise}, outputs)
-            errors[i] += sum(float(((noisy[o] - judged[o]) ** 2).sum()) for o in outputs)
+            encoding = from_common_low(low, high, spread, codes)
+            noise = (decode(encode(x, *encoding, codes), *encoding) - x) @ layer.weight + x @ weight_errors[i]
+            noise -= noise.mean(tuple(range(noise.ndim - 1)))
+            noisy = _run(rest, feed | {layer.output: seen[layer.output] + noise.astype(np.float32)}, outputs)
+            errors[i] += sum(float(((noisy[o] - seen[o]) ** 2).sum()) for o in outputs)
     return errors
 
 
@@ -97,13 +108,14 @@ def _readers(context: Context) -> dict[str, LinearLayer]:
     return found
 
 
-def _layer_error(layer: LinearLayer, bits: int, x: Array, codes: Interval, scale: Array, zero_point: Array) -> Array:
-    """Return what quantizing a layer's input and weights adds to its output, without the mean, which the bias takes."""
-    weights, steps = round_weights(layer.weight * scale[:, None], bits)
-    seen = decode(encode(x, scale, zero_point, codes), scale, zero_point) / scale
-    error = (seen @ weights) * steps - x @ layer.weight
-    centred: Array = error - error.mean(tuple(range(error.ndim - 1)))
-    return centred.astype(np.float32)
+def _weight_error(context: Context, layer: LinearLayer, encoding: tuple[Array, Array], codes: Interval) -> Array:
+    """Return what rounding adds to the weights of a layer that reads codes."""
+    scale, zero_point = encoding
+    units = encode(context.layer_rows.of(layer), scale, zero_point, codes)
+    folded = layer.weight * scale[:, None]
+    rounded, steps = compensated_weights(folded, units - units.mean(0), context.weight_bits(layer))
+    error: Array = (rounded * steps - folded) / scale[:, None]
+    return error
 
 
 def _run(session: Any, feed: dict[str, Array], outputs: list[str]) -> dict[str, Array]:

@@ -29,22 +29,20 @@ class LayerInputs:
     """Rows that a layer reads.
 
     Attributes:
-        real: in the float model, float64 [R, K], the layer's own first.
+        real: in the float model, float64 [R, K].
         units: the same in codes less their zero points.
-        own: how many are the layer's own.
         weights: how much each counts, float64 [R].
-        centre: the mean of the layer's own units if the bias takes the mean error, else zero, float64 [K].
+        centre: the mean of the units if the bias takes the mean error, else zero, float64 [K].
     """
 
     real: Array
     units: Array
-    own: int
     weights: Array
     centre: Array
 
-    def weighted(self, centre: Array | float = 0.0) -> Array:
-        """Return the units less a centre, so that their Gram matrix counts each row as it should."""
-        result: Array = (self.units - centre) * np.sqrt(self.weights)[:, None]
+    def weighted(self) -> Array:
+        """Return the units less their centre, so that their Gram matrix counts each row as it should."""
+        result: Array = (self.units - self.centre) * np.sqrt(self.weights)[:, None]
         return result
 
 
@@ -60,35 +58,31 @@ def integer_weights(
         scale, zero_point: the same by input channel, float64 [K].
     """
     folded = layer.weight * scale[:, None]
-    if layer.kernel:
-        codes, steps = round_weights(folded, context.weight_bits(layer))
-        return RealLinear(codes, steps, layer.bias / steps - zero_point @ codes), None
     inputs = _inputs(context, layer, encoding, scale, zero_point)
     codes, steps = _rounded(context, layer, folded, inputs)
     branch = None
     if rank := _rank(context, layer, inputs, folded, codes * steps):
-        correction = low_rank(folded - codes * steps, inputs.weighted(inputs.centre), rank)
+        correction = low_rank(folded - codes * steps, inputs.weighted(), rank)
         codes, steps = _rounded(context, layer, folded - correction.product, inputs)
-        correction = low_rank(folded - codes * steps, inputs.weighted(inputs.centre), rank)
-        reach = np.abs((inputs.units - inputs.centre)[: inputs.own] @ correction.down).max(0)
+        correction = low_rank(folded - codes * steps, inputs.weighted(), rank)
+        reach = np.abs((inputs.units - inputs.centre) @ correction.down).max(0)
         branch = SideBranch(zero_point + inputs.centre, correction.down, correction.up, np.maximum(reach, 1e-9))
     bias = layer.bias / steps - zero_point @ codes
     if context.recipe.correct_bias:
-        real, units = inputs.real[: inputs.own], inputs.units[: inputs.own]
-        bias = bias + ((real @ layer.weight).mean(0) / steps - (units @ codes).mean(0))
+        bias = bias + ((inputs.real @ layer.weight).mean(0) / steps - (inputs.units @ codes).mean(0))
     return RealLinear(codes, steps, bias), branch
 
 
 def _inputs(context: Context, layer: LinearLayer, encoding: Encoding, scale: Array, zero_point: Array) -> LayerInputs:
-    real, own = context.layer_rows.of(layer)
+    real = context.layer_rows.of(layer)
     units = encode(real, scale, zero_point, Interval(encoding.low, encoding.high)) - zero_point
     weights, share = np.ones(len(real)), context.recipe.easy_share
     if share < 1:
         plain, steps = round_weights(layer.weight * scale[:, None], context.weight_bits(layer))
         losses = ((units @ plain * steps - real @ layer.weight) ** 2).sum(1)
         weights = row_weights(losses, context.layer_rows.images_of(layer), share)
-    centre = units[:own].mean(0) if context.recipe.correct_bias else np.zeros(units.shape[1])
-    return LayerInputs(real, units, own, weights, centre)
+    centre = units.mean(0) if context.recipe.correct_bias else np.zeros(units.shape[1])
+    return LayerInputs(real, units, weights, centre)
 
 
 def _rounded(context: Context, layer: LinearLayer, weight: Array, inputs: LayerInputs) -> tuple[Array, Array]:
@@ -102,13 +96,13 @@ def _rounded(context: Context, layer: LinearLayer, weight: Array, inputs: LayerI
 def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Array, rounded: Array) -> int:
     """Return the rank of the side branch that pays best beside a layer's rounded weights, or 0 if none pays.
 
-    It is judged on the first half of the layer's own rows, by a correction made from the others.
+    It is judged on the first half of the rows, by a correction made from the others.
     """
-    half, per_rank = (inputs.own + 1) // 2, sum(weight.shape) / weight.size
+    half, per_rank = (len(inputs.real) + 1) // 2, sum(weight.shape) / weight.size
     ranks = [rank for rank in context.recipe.low_rank if rank * per_rank <= context.recipe.branch_share]
-    if not ranks or context.makes_output(layer):
+    if not ranks or layer.kernel or context.makes_output(layer):
         return 0
-    correction = low_rank(weight - rounded, inputs.weighted(inputs.centre)[half:], max(ranks))
+    correction = low_rank(weight - rounded, inputs.weighted()[half:], max(ranks))
     wanted, units = inputs.real[:half] @ layer.weight, inputs.units[:half]
     return choose_rank(correction, ranks, units - inputs.centre, wanted, wanted - units @ rounded)
 
