@@ -43,7 +43,7 @@ class Statistics:
     image_high: Array
     _parts: list[Array] = field(default_factory=list, repr=False)
 
-    def ranges_without(self, images: Sequence[int]) -> tuple[Array, Array]:
+    def ranges_without(self, images: Sequence[int] | Array) -> tuple[Array, Array]:
         """Return the smallest and the largest value of each channel in all but some images, float64 [channels]."""
         low, high = (np.delete(by_image, images, 0) for by_image in (self.image_low, self.image_high))
         return low.min(0).astype(np.float64), high.max(0).astype(np.float64)

@@ -23,7 +23,7 @@ from intvit.quantize.lower.context import Context
 from intvit.quantize.ranges import decode, encode, from_common_low, unsigned_codes
 from intvit.quantize.recipe import DEFAULT_SPREAD, Spread
 from intvit.quantize.uses import UseKind
-from intvit.quantize.weights import compensated_weights
+from intvit.quantize.weights import rounded_weights
 
 Array = NDArray[Any]
 MIN_IMAGES = 8
@@ -68,15 +68,14 @@ def select_spreads(
 def _logit_errors(
     context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], judges: Array, images: Array
 ) -> Array:
-    """Return the squared error of the outputs for every candidate, on the calibration images of some numbers."""
+    """Return the squared error of the outputs for every candidate, on the calibration images numbered `judges`."""
     site, layer = place
     statistics, codes = context.statistics[site], unsigned_codes(context.act_bits(context.sites[site]))
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
     rest, crossing = rest_after(model, layer.output)
     head = float_session(model, [site, *crossing])
-    weight_errors = [
-        _weight_error(context, layer, from_common_low(statistics.low, statistics.high, spread, codes), codes) for spread in candidates
-    ]
+    encodings = [from_common_low(statistics.low, statistics.high, spread, codes) for spread in candidates]
+    weight_errors = [_weight_error(context, layer, encoding, codes) for encoding in encodings]
     errors = np.zeros(len(candidates))
     for fold in range(FOLDS):
         seen = _run(head, {head.get_inputs()[0].name: images[fold::FOLDS]}, [*outputs, site, *crossing])
@@ -113,7 +112,8 @@ def _weight_error(context: Context, layer: LinearLayer, encoding: tuple[Array, A
     scale, zero_point = encoding
     units = encode(context.layer_rows.of(layer), scale, zero_point, codes)
     folded = layer.weight * scale[:, None]
-    rounded, steps = compensated_weights(folded, units - units.mean(0), context.weight_bits(layer))
+    bits, compensate = context.weight_bits(layer), context.recipe.compensate_weights
+    rounded, steps = rounded_weights(folded, units - units.mean(0), bits, compensate)
     error: Array = (rounded * steps - folded) / scale[:, None]
     return error
 

@@ -85,6 +85,11 @@ def compensated_weights(weight: Array, inputs: Array, bits: int = 8) -> tuple[Ar
     return result, scale
 
 
+def rounded_weights(weight: Array, inputs: Array, bits: int, compensate: bool) -> tuple[Array, Array]:
+    """Round weights so that errors are compensated, or to nearest; see `compensated_weights` and `round_weights`."""
+    return compensated_weights(weight, inputs, bits) if compensate else round_weights(weight, bits)
+
+
 def _round_block(rest: Array, codes: Array, factor: Array, block: slice, bits: int) -> None:
     """Round a block of rows of `rest` into `codes` and pass their errors on to all later rows."""
     errors = np.empty((block.stop - block.start, rest.shape[1]))

@@ -19,7 +19,7 @@ from intvit.quantize.lower.side_branch import SideBranch
 from intvit.quantize.ranges import encode
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
-from intvit.quantize.weights import compensated_weights, round_weights
+from intvit.quantize.weights import round_weights, rounded_weights
 
 Array = NDArray[Any]
 
@@ -87,10 +87,7 @@ def _inputs(context: Context, layer: LinearLayer, encoding: Encoding, scale: Arr
 
 def _rounded(context: Context, layer: LinearLayer, weight: Array, inputs: LayerInputs) -> tuple[Array, Array]:
     """Return weights as codes and scales, rounded as the recipe says."""
-    bits = context.weight_bits(layer)
-    if context.recipe.compensate_weights:
-        return compensated_weights(weight, inputs.weighted(), bits)
-    return round_weights(weight, bits)
+    return rounded_weights(weight, inputs.weighted(), context.weight_bits(layer), context.recipe.compensate_weights)
 
 
 def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Array, rounded: Array) -> int:

@@ -1,0 +1,70 @@
+"""Choosing GELU's spread: judged on images that gave nothing to the ranges."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from intvit.data.preprocess import Preprocess
+from intvit.importer import import_onnx
+from intvit.quantize.api import normalizer
+from intvit.quantize.calibrate import calibrate
+from intvit.quantize.float_graph import FloatGraph
+from intvit.quantize.injection import share_after
+from intvit.quantize.layer_rows import LayerRows
+from intvit.quantize.linear_layers import linear_layers
+from intvit.quantize.lower.context import Context
+from intvit.quantize.recipe import DEFAULT_SPREAD, Recipe, Spread
+from intvit.quantize.sites import find_sites
+
+select = importlib.import_module("intvit.quantize.select")
+EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
+IMAGES = list(np.random.default_rng(7).integers(0, 256, (12, 16, 16, 3), np.uint8))
+NORMALIZE = normalizer(Preprocess.preset("imagenet", 16, 16))
+MODEL = import_onnx(EXPORT)
+
+
+def context(*candidates):
+    graph = FloatGraph(MODEL)
+    layers = linear_layers(graph)
+    sites = find_sites(graph, layers)
+    statistics = calibrate(MODEL, sites, IMAGES, NORMALIZE)
+    rows = LayerRows(MODEL, list(layers.values()), IMAGES, NORMALIZE)
+    return Context(graph, layers, sites, statistics, Recipe("tried", gelu_candidates=candidates), rows)
+
+
+def test_ranges_of_all_images_and_of_all_but_some():
+    for statistics in context(DEFAULT_SPREAD).statistics.values():
+        assert statistics.image_low.shape == statistics.image_high.shape == (len(IMAGES), len(statistics.low))
+        low, high = statistics.ranges_without([])
+        np.testing.assert_array_equal(low, statistics.low)
+        np.testing.assert_array_equal(high, statistics.high)
+        widest = int(statistics.image_high[:, 0].argmax())
+        others = np.delete(statistics.image_high[:, 0], widest)
+        assert statistics.ranges_without([widest])[1][0] == others.max()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_spread_that_cuts_everything_off_is_never_chosen(order):
+    sane, absurd = Spread(0.0, 1.0), Spread(0.0, 0.01)
+    chosen = select.select_spreads(context(*(sane, absurd)[::order]), MODEL, IMAGES, NORMALIZE)
+    assert chosen
+    assert set(chosen.values()) == {sane}
+
+
+def test_one_candidate_and_few_images_are_not_judged():
+    only = Spread(0.5, 1.0)
+    assert set(select.select_spreads(context(only), MODEL, IMAGES, NORMALIZE).values()) == {only}
+    few = IMAGES[: select.MIN_IMAGES - 1]
+    two = context(only, Spread(0.0, 1.0))
+    assert set(select.select_spreads(two, MODEL, few, NORMALIZE).values()) == {DEFAULT_SPREAD}
+
+
+def test_the_share_of_the_model_after_a_value_falls_from_one():
+    outputs = [node.output for node in FloatGraph(MODEL).nodes]
+    shares = [share_after(MODEL, value) for value in outputs]
+    assert all(0 < share <= 1 for share in shares)
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.9
+    assert shares[-1] < 0.1
