@@ -27,8 +27,8 @@ def images(count, seed):
     return list(np.random.default_rng(seed).integers(0, 256, (count, 16, 16, 3), np.uint8))
 
 
-def convert(name, weight_bits, act_bits):
-    return quantize(EXPORT, images(8, 0), recipe=name, weight_bits=weight_bits, act_bits=act_bits)
+def convert(name, weight_bits, act_bits, count=8):
+    return quantize(EXPORT, images(count, 0), recipe=name, weight_bits=weight_bits, act_bits=act_bits)
 
 
 @pytest.mark.parametrize(("name", "weight_bits", "act_bits"), CASES)
@@ -104,7 +104,7 @@ def test_i_vit_is_symmetric_and_has_its_operators():
 
 @pytest.mark.parametrize("bits", [3, 4, 6])
 def test_aiqvit_multiplies_few_bits_but_in_its_side_branches(bits):
-    graph = convert("aiqvit", bits, bits).graph
+    graph = convert("aiqvit", bits, bits, count=16).graph
     types, makers = infer_types(graph), {name: node for node in graph.nodes for name in node.outputs}
     linears = [node for node in graph.nodes if isinstance(node.op, ops.Linear)][1:-1]
     branches = [node for node in linears if in_branch(node)]
