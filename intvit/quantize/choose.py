@@ -138,7 +138,7 @@ def wide_codes(context: Context, site: Site, statistics: Statistics, limit: int)
     """Return the scales and (zero) zero points, float64 [channels], of a site in 16 bits.
 
     So many codes leave the scales free to even out the weights behind them: a channel's follows its largest weight to the
-    power -1/2, which leaves the rounding of the weights a third less error than one scale for all.
+    power -1/2, which leaves the rounding of the weights less error than one scale for all.
     """
     shape = _evening(context, site)
     reach = np.maximum(np.maximum(-statistics.low, statistics.high), 1e-9) / shape

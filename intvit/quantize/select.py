@@ -56,8 +56,8 @@ def select_spreads(
         return result
     readers = _readers(context)
     for done, (site, layer) in enumerate(readers.items()):
-        asked = min(context.recipe.selection_images / share_after(model, layer.output), MOST_IMAGES, len(pixels))
-        judges = np.linspace(0, len(pixels) - 1, int(asked)).astype(int)
+        asked = max(context.recipe.selection_images / share_after(model, layer.output), FOLDS)
+        judges = np.linspace(0, len(pixels) - 1, min(int(asked), MOST_IMAGES, len(pixels))).astype(int)
         errors = _logit_errors(context, model, (site, layer), judges, normalize(np.stack([pixels[i] for i in judges])))
         result[site] = candidates[int(errors.argmin())]
         if progress:
