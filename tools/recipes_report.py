@@ -23,7 +23,7 @@ from recipes_tables import Results, Step, compared, report_sections
 from report_head import report_head
 
 REPORT = RESULTS / "recipes.md"
-PARTS = ("ladder", "ablation", "sites")
+PARTS = ("ladder", "ablation", "replacements", "sites")
 DIGITS = "digits"
 
 
@@ -44,7 +44,7 @@ def find_tasks(data: Path | None, work: Path) -> list[Task]:
 def measure(bench: Bench, task: Task, rungs: Sequence[Rung], parts: Sequence[str]) -> Results:
     """Measure the wanted parts of one task."""
     rows = [bench.row(task, rung) for rung in rungs] if "ladder" in parts else []
-    chains = (ablation(), replacements()) if "ablation" in parts else ((), ())
+    chains = (ablation() if "ablation" in parts else (), replacements() if "replacements" in parts else ())
     steps, replaced = ([Step(title, bench.evaluated(task, bench.built(task, recipe))) for title, recipe in c] for c in chains)
     noise = {}
     if "sites" in parts:

@@ -54,7 +54,8 @@ def report_sections(results: Sequence[Results]) -> list[str]:
         parts.append(
             "## One ingredient at a time\n\n![signal to noise](recipes_ablation.svg)\n\n" + _join(map(ablation_table, steps))
         )
-        parts.append("## One operator replaced\n\nGains are against the default.\n\n" + _join(map(replaced_table, steps)))
+    if replaced := [task for task in results if task.replaced]:
+        parts.append("## One operator replaced\n\nGains are against the default.\n\n" + _join(map(replaced_table, replaced)))
     if any(task.noise for task in results):
         parts.append(NOISE_SECTION)
     return parts
