@@ -3,9 +3,9 @@
     python tools/recipes_report.py --data DATA --work WORK
 
 DATA holds models/deit_tiny_patch16_224.onnx and imagenet/; without --data only the digits model is measured. Needs
-`pip install 'intvit[dev]'`, and an hour on two idle cores. WORK keeps each result, so that an interrupted report goes on where
-it was; a result is measured again once anything that it depends on has changed. What is measured is listed in
-tools/recipes_ladder.py.
+`pip install 'intvit[dev]'`, and nearly two hours on two idle cores. WORK keeps each result, so that an interrupted report
+goes on where it was; a result is measured again once anything that it depends on has changed. What is measured is listed
+in tools/recipes_ladder.py.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Statistics:
         high: largest value of each channel.
         samples: rows of all channels, float32 [rows, channels].
         usual_low, usual_high: moving averages of what `low` and `high` are for batches (I-ViT, arXiv 2207.01405).
-        image_low, image_high: the same of each image, float32 [images, channels].
+        image_low, image_high: smallest and largest value of each channel in each image, float32 [images, channels].
     """
 
     low: Array
@@ -44,7 +44,7 @@ class Statistics:
     _parts: list[Array] = field(default_factory=list, repr=False)
 
     def ranges_without(self, images: Sequence[int] | Array) -> tuple[Array, Array]:
-        """Return the smallest and the largest value of each channel in all but some images, float64 [channels]."""
+        """Return the smallest and the largest value of each channel, float64 [channels], in all images but those numbered."""
         low, high = (np.delete(by_image, images, 0) for by_image in (self.image_low, self.image_high))
         return low.min(0).astype(np.float64), high.max(0).astype(np.float64)
 

@@ -37,7 +37,14 @@ class LinearLayer:
     kernel: int = 0
 
     def rows(self, value: Array) -> Array:
-        """Return what the weights multiply of an input: rows [N, ..., K], patches if this is a patch embedding."""
+        """Return the rows that the weights multiply.
+
+        Args:
+            value: the layer's input, [N, ..., K], or [N, channels, height, width] for a patch embedding.
+
+        Returns:
+            The same [N, ..., K], or patches [N, patches, K] with elements in the order (row, column, channel), as in `weight`.
+        """
         if not self.kernel:
             return value
         images, depth, height, width = value.shape

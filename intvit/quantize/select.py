@@ -68,7 +68,15 @@ def select_spreads(
 def _logit_errors(
     context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], judges: Array, images: Array
 ) -> Array:
-    """Return the squared error of the outputs for every candidate, on the calibration images numbered `judges`."""
+    """Return the squared error of the outputs for every candidate, float64 [candidates].
+
+    Args:
+        context: the lowering's state.
+        model: the canonical float model.
+        place: the GELU output, and the layer that reads it.
+        judges: the numbers, among the calibration images, of those that judge, int64 [images].
+        images: these as the model's input, float32 [images, 3, H, W].
+    """
     site, layer = place
     statistics, codes = context.statistics[site], unsigned_codes(context.act_bits(context.sites[site]))
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
@@ -108,7 +116,7 @@ def _readers(context: Context) -> dict[str, LinearLayer]:
 
 
 def _weight_error(context: Context, layer: LinearLayer, encoding: tuple[Array, Array], codes: Interval) -> Array:
-    """Return what rounding adds to the weights of a layer that reads codes."""
+    """Return what rounding adds to the real weights, float64 [K, C], of a layer that reads codes of that encoding."""
     scale, zero_point = encoding
     units = encode(context.layer_rows.of(layer), scale, zero_point, codes)
     folded = layer.weight * scale[:, None]

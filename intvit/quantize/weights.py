@@ -86,7 +86,10 @@ def compensated_weights(weight: Array, inputs: Array, bits: int = 8) -> tuple[Ar
 
 
 def rounded_weights(weight: Array, inputs: Array, bits: int, compensate: bool) -> tuple[Array, Array]:
-    """Round weights so that errors are compensated, or to nearest; see `compensated_weights` and `round_weights`."""
+    """Round weights float64 [K, C] with or without compensating the errors on the rows `inputs`, float64 [R, K].
+
+    Returns codes and scales, as `compensated_weights` and `round_weights` do.
+    """
     return compensated_weights(weight, inputs, bits) if compensate else round_weights(weight, bits)
 
 

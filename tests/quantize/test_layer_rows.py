@@ -31,11 +31,9 @@ def layers(model):
 def test_weights_times_rows_are_the_layer(model, layers):
     """The rows of the patch embedding are patches in the order of its weights."""
     x = NORMALIZE(np.stack(IMAGES))
-    outputs = [layer.output for layer in layers.values()]
-    session = float_session(model, sorted({*outputs, *(layer.input for layer in layers.values())} - {"input", "pixel_values"}))
-    names = [value.name for value in session.get_outputs()]
-    values = dict(zip(names, session.run(names, {session.get_inputs()[0].name: x}), strict=True))
-    values[session.get_inputs()[0].name] = x
+    feed = FloatGraph(model).input
+    names = sorted({name for layer in layers.values() for name in (layer.input, layer.output)} - {feed})
+    values = {feed: x} | dict(zip(names, float_session(model, names).run(names, {feed: x}), strict=True))
     for layer in layers.values():
         made = layer.rows(values[layer.input]).reshape(len(x), -1, len(layer.weight)) @ layer.weight + layer.bias
         wanted = values[layer.output]
