@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 JUDGED_ROWS = 1024
 """How many rows candidates are judged by."""
+CERTAIN_ROWS = 4
+"""How many rows calibration must see for each channel."""
 ACCUMULATOR_SHARE = 0.25
 """The share of a 32-bit accumulator that 16-bit inputs may fill; the rest is for the bias and for rounding of the weights."""
 
@@ -61,8 +63,7 @@ def choose_linear_input(context: Context, site: Site, statistics: Statistics, ge
     codes, recipe = unsigned_codes(context.act_bits(site)), context.recipe
     if gelu is not None:
         return _measured(statistics, *from_common_low(statistics.low, statistics.high, gelu, codes), codes)
-    few = len(statistics.samples) < 4 * site.channels
-    candidates = (recipe.few_rows,) if few else (recipe.norm, *recipe.norm_candidates)
+    candidates = (recipe.few_rows,) if _saw_few_rows(site, statistics) else (recipe.norm, *recipe.norm_candidates)
     if not per_channel or len(np.unique(site.ties)) < site.channels:
         candidates = (Spread(0.0, candidates[0].margin),)
     encode_with = _clipped if context.clips(site) else _covering
@@ -71,6 +72,11 @@ def choose_linear_input(context: Context, site: Site, statistics: Statistics, ge
     if len(encodings) > 1:
         best = min(encodings, key=lambda encoding: output_error(context, site, encoding, codes))
     return _measured(statistics, *best, codes)
+
+
+def _saw_few_rows(site: Site, statistics: Statistics) -> bool:
+    """Whether calibration saw so few rows of a site that what it says of single channels is uncertain."""
+    return len(site.rows) * len(statistics.image_low) < CERTAIN_ROWS * site.channels
 
 
 def _covering(statistics: Statistics, spread: Spread, codes: Interval) -> tuple[Array, Array]:
@@ -126,7 +132,7 @@ def wide_limit(context: Context, site: Site) -> int | None:
     asked = len(site.rows) <= context.recipe.wide_rows or context.is_wide(site.value)
     if not asked or not can_be_wide(context, site):
         return None
-    shape = _evening(context, site)
+    shape = _evening(context, site, context.statistics[site.value])
     heaviest = 1.0
     for layer, channels in _readers(context, site):
         codes, _ = round_weights(layer.weight * shape[channels, None], context.weight_bits(layer))
@@ -137,21 +143,34 @@ def wide_limit(context: Context, site: Site) -> int | None:
 def wide_codes(context: Context, site: Site, statistics: Statistics, limit: int) -> tuple[Array, Array]:
     """Return the scales and (zero) zero points, float64 [channels], of a site in 16 bits.
 
-    So many codes leave the scales free to even out the weights behind them: a channel's follows its largest weight to the
-    power -1/2, which leaves the rounding of the weights less error than one scale for all.
+    So many codes leave the scales free to lessen what the rounding of the weights behind them does; see `_evening`.
     """
-    shape = _evening(context, site)
+    shape = _evening(context, site, statistics)
     reach = np.maximum(np.maximum(-statistics.low, statistics.high), 1e-9) / shape
     return shape * (reach.max() * HEADROOM / limit), np.zeros(site.channels)
 
 
-def _evening(context: Context, site: Site) -> Array:
-    """Return the shape, float64 [channels], that scales of 16 bits take from the weights that read a site."""
+def _evening(context: Context, site: Site, statistics: Statistics) -> Array:
+    """Return the shape, float64 [channels], that scales of 16 bits take so that weights lose least.
+
+    With scales s, deviations d and largest weights m of the channels, the steps of the weights follow `max(s m)`, and their
+    error at the outputs `sum((d / s)^2) sum(steps^2)`. Were steps to follow the root of `sum((s m)^2)`, the least would be at
+    `s = (d / m)^(1/2)`.
+    Of few rows the deviations are uncertain, and left out.
+    """
     largest = np.zeros(site.channels)
     for layer, channels in _readers(context, site):
         np.maximum.at(largest, channels, np.abs(layer.weight).max(1))
-    shape: Array = np.maximum(largest, 1e-3 * largest.max() + 1e-30) ** -0.5
+    shape = _floored(largest) ** -0.5
+    if not _saw_few_rows(site, statistics):
+        shape *= _floored(statistics.samples.astype(np.float64).std(0)) ** 0.5
     return shape
+
+
+def _floored(sizes: Array) -> Array:
+    """Return sizes, float64 [channels], none of them smaller than a hundredth of the largest, or zero."""
+    floored: Array = np.maximum(sizes, 1e-2 * sizes.max() + 1e-30)
+    return floored
 
 
 def _readers(context: Context, site: Site) -> Iterator[tuple[LinearLayer, Array]]:

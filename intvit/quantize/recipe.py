@@ -109,6 +109,7 @@ class Recipe:
         Spread(0.25, 1.25),
         Spread(0.5, 0.85),
         Spread(0.5, 1.0),
+        Spread(0.6, 0.85),
     )
     selection_images: int = 20
     compensate_weights: bool = True

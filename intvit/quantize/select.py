@@ -32,6 +32,8 @@ MOST_IMAGES = 64
 """At most so many images judge a site."""
 FOLDS = 4
 """Into how many parts the judging images are split; each is judged by ranges that it gave nothing to."""
+HOPELESS = 4.0
+"""A candidate with so many times the best one's error after a fold is given up."""
 
 
 def select_spreads(
@@ -54,7 +56,7 @@ def select_spreads(
     result = dict.fromkeys(_gelu_sites(context), candidates[0] if len(candidates) == 1 else DEFAULT_SPREAD)
     if len(candidates) == 1 or len(pixels) < MIN_IMAGES:
         return result
-    readers = _readers(context)
+    readers = _layers_behind(context)
     for done, (site, layer) in enumerate(readers.items()):
         asked = max(context.recipe.selection_images / share_after(model, layer.output), FOLDS)
         judges = np.linspace(0, len(pixels) - 1, min(int(asked), MOST_IMAGES, len(pixels))).astype(int)
@@ -68,7 +70,7 @@ def select_spreads(
 def _logit_errors(
     context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], judges: Array, images: Array
 ) -> Array:
-    """Return the squared error of the outputs for every candidate, float64 [candidates].
+    """Return the squared error of the outputs for every candidate, float64 [candidates]; infinite for those given up.
 
     Args:
         context: the lowering's state.
@@ -89,12 +91,13 @@ def _logit_errors(
         seen = _run(head, {head.get_inputs()[0].name: images[fold::FOLDS]}, [*outputs, site, *crossing])
         feed, x = {name: seen[name] for name in crossing}, seen[site].astype(np.float64)
         low, high = statistics.ranges_without(judges[fold::FOLDS])
-        for i, spread in enumerate(candidates):
-            encoding = from_common_low(low, high, spread, codes)
+        for i in np.flatnonzero(np.isfinite(errors)):
+            encoding = from_common_low(low, high, candidates[i], codes)
             noise = (decode(encode(x, *encoding, codes), *encoding) - x) @ layer.weight + x @ weight_errors[i]
             noise -= noise.mean(tuple(range(noise.ndim - 1)))
             noisy = _run(rest, feed | {layer.output: seen[layer.output] + noise.astype(np.float32)}, outputs)
             errors[i] += sum(float(((noisy[o] - seen[o]) ** 2).sum()) for o in outputs)
+        errors[errors > HOPELESS * errors.min()] = np.inf
     return errors
 
 
@@ -104,7 +107,7 @@ def _gelu_sites(context: Context) -> list[str]:
     return [site.value for site in sites if site.kind == UseKind.LINEAR and wide_limit(context, site) is None]
 
 
-def _readers(context: Context) -> dict[str, LinearLayer]:
+def _layers_behind(context: Context) -> dict[str, LinearLayer]:
     """Return the layer behind each GELU output that goes straight into exactly one, in graphs that lead with the batch."""
     found = {}
     axes = {context.graph.batch_axes[name] for name in context.sites}

@@ -15,10 +15,11 @@ from intvit.quantize.uses import Use, UseKind
 from intvit.quantize.weights import round_weights
 
 CHANNELS, TOKENS = 24, 5
+MANY, FEW = 100, 10
 
 
-def place(seed, spread):
-    """A site that one layer reads, whose weights differ in size from channel to channel."""
+def place(seed, spread, images=MANY):
+    """A site that one layer reads; its channels, and their weights, differ in size."""
     rng = np.random.default_rng(seed)
     weight = rng.normal(size=(CHANNELS, 40)) * np.exp(spread * rng.normal(size=(CHANNELS, 1)))
     layer = LinearLayer("fc", "x", weight, np.zeros(40), "y", frozenset({"fc"}))
@@ -26,10 +27,16 @@ def place(seed, spread):
     use = Use(UseKind.LINEAR, SimpleNamespace(name="fc"), 0, "x", elements)
     site = Site("x", UseKind.LINEAR, (use,), (1, TOKENS, CHANNELS), 0, (2,), "x")
     context = SimpleNamespace(
-        layers={"fc": layer}, recipe=RECIPES["default"], is_wide=lambda value: True, weight_bits=lambda layer: 8
+        layers={"fc": layer},
+        recipe=RECIPES["default"],
+        is_wide=lambda value: True,
+        weight_bits=lambda layer: 8,
+        statistics={},
     )
-    samples = rng.normal(size=(500, CHANNELS))
-    statistics = SimpleNamespace(low=samples.min(0), high=samples.max(0), samples=samples)
+    samples = rng.normal(size=(500, CHANNELS)) * np.exp(spread * rng.normal(size=CHANNELS))
+    by_image = np.zeros((images, CHANNELS))
+    statistics = SimpleNamespace(low=samples.min(0), high=samples.max(0), samples=samples, image_low=by_image)
+    context.statistics["x"] = statistics
     return context, site, statistics, layer
 
 
@@ -46,16 +53,41 @@ def test_codes_cover_the_range_with_headroom_and_the_accumulator_holds_them(seed
     assert np.abs(codes).sum(0).max() * limit < S32.high / 2
 
 
+def weight_error(scale, layer, samples):
+    codes, steps = round_weights(layer.weight * scale[:, None])
+    return ((samples @ (codes * steps / scale[:, None] - layer.weight)) ** 2).sum()
+
+
 @pytest.mark.parametrize("seed", range(5))
-def test_uneven_weights_lose_less_than_with_one_scale(seed):
+@pytest.mark.parametrize("other", ["one scale", "by the weights alone", "by the deviations alone"])
+def test_weights_lose_less_than_with_other_scales(seed, other):
     context, site, statistics, layer = place(seed, 1.0)
     scale, _ = wide_codes(context, site, statistics, wide_limit(context, site))
+    largest, deviation = np.abs(layer.weight).max(1), statistics.samples.std(0)
+    shape = {
+        "one scale": np.ones(CHANNELS),
+        "by the weights alone": largest**-0.5,
+        "by the deviations alone": deviation**0.5,
+    }[other]
+    assert weight_error(scale, layer, statistics.samples) < 0.9 * weight_error(shape, layer, statistics.samples)
 
-    def error(scale):
-        codes, steps = round_weights(layer.weight * scale[:, None])
-        return ((statistics.samples @ (codes * steps / scale[:, None] - layer.weight)) ** 2).sum()
 
-    assert error(scale) < 0.8 * error(np.ones(CHANNELS))
+def shape_by_the_weights(scale, layer):
+    return scale * np.abs(layer.weight).max(1) ** 0.5
+
+
+def test_of_few_rows_the_weights_alone_decide():
+    context, site, statistics, layer = place(0, 0.3, FEW)
+    shape = shape_by_the_weights(wide_codes(context, site, statistics, 1000)[0], layer)
+    np.testing.assert_allclose(shape, shape[0])
+
+
+def test_rows_count_as_seen_not_as_kept():
+    context, site, statistics, layer = place(0, 0.3, MANY)
+    statistics.samples = statistics.samples[:CHANNELS]
+    shape = shape_by_the_weights(wide_codes(context, site, statistics, 1000)[0], layer)
+    deviation = statistics.samples.std(0)
+    np.testing.assert_allclose(shape / shape[0], (deviation / deviation[0]) ** 0.5)
 
 
 def test_channels_without_weights_are_harmless():
