@@ -43,10 +43,23 @@ class Statistics:
     image_high: Array
     _parts: list[Array] = field(default_factory=list, repr=False)
 
-    def ranges_without(self, images: Sequence[int] | Array) -> tuple[Array, Array]:
-        """Return the smallest and the largest value of each channel, float64 [channels], in all images but those numbered."""
-        low, high = (np.delete(by_image, images, 0) for by_image in (self.image_low, self.image_high))
-        return low.min(0).astype(np.float64), high.max(0).astype(np.float64)
+    def ranges(self, deviations: float = 0.0, without: Sequence[int] | Array = ()) -> tuple[Array, Array]:
+        """Return the smallest and the largest value that each channel is taken to have, float64 [channels].
+
+        Args:
+            deviations: how many standard deviations of the samples the ranges reach from the mean at least.
+            without: the numbers of images that don't count.
+        """
+        low, high, samples = self.low, self.high, self.samples
+        if len(without):
+            low, high = (np.delete(by_image, without, 0) for by_image in (self.image_low, self.image_high))
+            low, high = low.min(0).astype(np.float64), high.max(0).astype(np.float64)
+            by_image = samples.reshape(len(self.image_low), -1, samples.shape[-1])
+            samples = np.delete(by_image, without, 0).reshape(-1, samples.shape[-1])
+        if deviations:
+            mean, reach = samples.mean(0, np.float64), deviations * samples.std(0, np.float64)
+            low, high = np.minimum(low, mean - reach), np.maximum(high, mean + reach)
+        return low, high
 
     def symmetric(self) -> Statistics:
         """Return statistics of the same rows whose channels all have one usual range, with zero in its middle."""

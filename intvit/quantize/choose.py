@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,16 +62,32 @@ def choose_linear_input(context: Context, site: Site, statistics: Statistics, ge
     """
     codes, recipe = unsigned_codes(context.act_bits(site)), context.recipe
     if gelu is not None:
-        return _measured(statistics, *from_common_low(statistics.low, statistics.high, gelu, codes), codes)
+        return _measured(statistics, *gelu_encoding(statistics, gelu, codes), codes)
     candidates = (recipe.few_rows,) if _saw_few_rows(site, statistics) else (recipe.norm, *recipe.norm_candidates)
     if not per_channel or len(np.unique(site.ties)) < site.channels:
-        candidates = (Spread(0.0, candidates[0].margin),)
+        candidates = (replace(candidates[0], strength=0.0),)
     encode_with = _clipped if context.clips(site) else _covering
     encodings = [encode_with(statistics, spread, codes) for spread in candidates]
     best = encodings[0]
     if len(encodings) > 1:
         best = min(encodings, key=lambda encoding: output_error(context, site, encoding, codes))
     return _measured(statistics, *best, codes)
+
+
+def gelu_encoding(
+    statistics: Statistics, spread: Spread, codes: Interval, without: Sequence[int] | Array = ()
+) -> tuple[Array, Array]:
+    """Return the scales and the one zero point of a GELU's output, float64 [channels].
+
+    Args:
+        statistics: what calibration saw of it.
+        spread: how the scales follow the ranges. GELU has a least value, so only its largest are uncertain.
+        codes: from 0 on.
+        without: the numbers of calibration images that don't count.
+    """
+    low, _ = statistics.ranges(without=without)
+    _, high = statistics.ranges(spread.deviations, without)
+    return from_common_low(low, high, spread, codes)
 
 
 def _saw_few_rows(site: Site, statistics: Statistics) -> bool:
@@ -81,7 +97,7 @@ def _saw_few_rows(site: Site, statistics: Statistics) -> bool:
 
 def _covering(statistics: Statistics, spread: Spread, codes: Interval) -> tuple[Array, Array]:
     """Return scales and zero points that cover the calibrated ranges, with a margin."""
-    return asymmetric(statistics.low, statistics.high, spread, codes)
+    return asymmetric(*statistics.ranges(spread.deviations), spread, codes)
 
 
 def _clipped(statistics: Statistics, spread: Spread, codes: Interval) -> tuple[Array, Array]:

@@ -18,10 +18,13 @@ class Spread:
     Attributes:
         strength: 0 gives all channels one scale, 1 gives each its own.
         margin: how much wider than calibrated the range is made, for images that calibration did not see.
+        deviations: how many standard deviations from its mean a channel's range reaches at least: what calibration saw of a
+            channel that is seldom large may end far below what other images have.
     """
 
     strength: float
     margin: float
+    deviations: float = 0.0
 
 
 SEARCHED_BITS = 6
@@ -32,6 +35,8 @@ BRANCHED_BITS = 4
 """The most bits of weights at which the default looks for side branches that make up for their rounding."""
 RANKS = (4, 8, 16, 32)
 """The ranks that are tried for side branches."""
+GELU_DEVIATIONS = 10.0
+"""How far strong spreads of GELU outputs reach at least: few of these outputs are large, but those very."""
 DEFAULT_SPREAD = Spread(0.25, 1.0)
 """The spread of GELU outputs that can't be judged."""
 NORMALIZED_SOFTMAXES = ("shiftmax", "bit", "i-bert")
@@ -93,23 +98,23 @@ class Recipe:
     gelu: str = "polynomial"
     gelu_input_bits: int = 16
     layer_norm: str = "exact"
-    norm: Spread = Spread(1.0, 1.05)
+    norm: Spread = Spread(1.0, 1.0)
     norm_candidates: tuple[Spread, ...] = ()
     few_rows: Spread = Spread(0.25, 1.25)
     query_key: float = 1.05
     value: Spread = Spread(1.0, 1.05)
-    attention: float = 1.05
+    attention: float = 1.0
     wide_rows: int = 0
     wide: tuple[str, ...] = ()
     gelu_candidates: tuple[Spread, ...] = (
-        Spread(0.0, 0.85),
         Spread(0.0, 1.0),
         Spread(0.25, 0.85),
         Spread(0.25, 1.0),
         Spread(0.25, 1.25),
-        Spread(0.5, 0.85),
-        Spread(0.5, 1.0),
-        Spread(0.6, 0.85),
+        Spread(0.5, 0.7, GELU_DEVIATIONS),
+        Spread(0.5, 0.85, GELU_DEVIATIONS),
+        Spread(0.5, 1.0, GELU_DEVIATIONS),
+        Spread(0.65, 0.85, GELU_DEVIATIONS),
     )
     selection_images: int = 20
     compensate_weights: bool = True

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from intvit.importer import CanonicalModel
 from intvit.numerics import Interval
 from intvit.quantize.calibrate import BATCH, Progress, float_session
-from intvit.quantize.choose import wide_limit
+from intvit.quantize.choose import gelu_encoding, wide_limit
 from intvit.quantize.injection import rest_after, share_after
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
-from intvit.quantize.ranges import decode, encode, from_common_low, unsigned_codes
+from intvit.quantize.ranges import decode, encode, unsigned_codes
 from intvit.quantize.recipe import DEFAULT_SPREAD, Spread
 from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import rounded_weights
@@ -84,15 +84,13 @@ def _logit_errors(
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
     rest, crossing = rest_after(model, layer.output)
     head = float_session(model, [site, *crossing])
-    encodings = [from_common_low(statistics.low, statistics.high, spread, codes) for spread in candidates]
-    weight_errors = [_weight_error(context, layer, encoding, codes) for encoding in encodings]
+    weight_errors = [_weight_error(context, layer, gelu_encoding(statistics, spread, codes), codes) for spread in candidates]
     errors = np.zeros(len(candidates))
     for fold in range(FOLDS):
         seen = _run(head, {head.get_inputs()[0].name: images[fold::FOLDS]}, [*outputs, site, *crossing])
         feed, x = {name: seen[name] for name in crossing}, seen[site].astype(np.float64)
-        low, high = statistics.ranges_without(judges[fold::FOLDS])
         for i in np.flatnonzero(np.isfinite(errors)):
-            encoding = from_common_low(low, high, candidates[i], codes)
+            encoding = gelu_encoding(statistics, candidates[i], codes, judges[fold::FOLDS])
             noise = (decode(encode(x, *encoding, codes), *encoding) - x) @ layer.weight + x @ weight_errors[i]
             noise -= noise.mean(tuple(range(noise.ndim - 1)))
             noisy = _run(rest, feed | {layer.output: seen[layer.output] + noise.astype(np.float32)}, outputs)

@@ -8,8 +8,10 @@ import pytest
 
 from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
+from intvit.numerics import Interval
 from intvit.quantize.api import normalizer
 from intvit.quantize.calibrate import calibrate
+from intvit.quantize.choose import gelu_encoding
 from intvit.quantize.float_graph import FloatGraph
 from intvit.quantize.injection import share_after
 from intvit.quantize.layer_rows import LayerRows
@@ -37,12 +39,35 @@ def context(*candidates):
 def test_ranges_of_all_images_and_of_all_but_some():
     for statistics in context(DEFAULT_SPREAD).statistics.values():
         assert statistics.image_low.shape == statistics.image_high.shape == (len(IMAGES), len(statistics.low))
-        low, high = statistics.ranges_without([])
+        low, high = statistics.ranges(without=[])
         np.testing.assert_array_equal(low, statistics.low)
         np.testing.assert_array_equal(high, statistics.high)
         widest = int(statistics.image_high[:, 0].argmax())
         others = np.delete(statistics.image_high[:, 0], widest)
-        assert statistics.ranges_without([widest])[1][0] == others.max()
+        assert statistics.ranges(without=[widest])[1][0] == others.max()
+
+
+def test_ranges_reach_some_deviations_from_the_mean_of_the_images_that_count():
+    for statistics in context(DEFAULT_SPREAD).statistics.values():
+        by_image = statistics.samples.reshape(len(IMAGES), -1, len(statistics.low)).astype(np.float64)
+        for without in ([], [2, 5]):
+            plain_low, plain_high = statistics.ranges(without=without)
+            low, high = statistics.ranges(3.0, without)
+            kept = np.delete(by_image, without, 0).reshape(-1, len(low))
+            np.testing.assert_allclose(high, np.maximum(plain_high, kept.mean(0) + 3 * kept.std(0)), atol=1e-9)
+            np.testing.assert_allclose(low, np.minimum(plain_low, kept.mean(0) - 3 * kept.std(0)), atol=1e-9)
+
+
+def test_a_gelus_least_value_is_never_lowered():
+    found = context(DEFAULT_SPREAD)
+    gelus = [node.output for node in found.graph.nodes if node.op == "Gelu" and node.output in found.statistics]
+    for statistics in map(found.statistics.__getitem__, gelus):
+        plain, reaching = (gelu_encoding(statistics, Spread(0.0, 1.0, d), Interval(0, 255)) for d in (0.0, 30.0))
+        low = min(statistics.low.min(), 0)
+        for scale, zero_point in (plain, reaching):
+            assert (-zero_point * scale <= low + 0.51 * scale).all()
+        assert reaching[0][0] > plain[0][0]
+        assert reaching[1][0] <= plain[1][0]
 
 
 @pytest.mark.parametrize("order", [1, -1])
