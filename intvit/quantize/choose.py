@@ -148,7 +148,7 @@ def wide_limit(context: Context, site: Site) -> int | None:
     asked = len(site.rows) <= context.recipe.wide_rows or context.is_wide(site.value)
     if not asked or not can_be_wide(context, site):
         return None
-    shape = _evening(context, site, context.statistics[site.value])
+    shape = _wide_shape(context, site)
     heaviest = 1.0
     for layer, channels in _readers(context, site):
         codes, _ = round_weights(layer.weight * shape[channels, None], context.weight_bits(layer))
@@ -156,24 +156,24 @@ def wide_limit(context: Context, site: Site) -> int | None:
     return min(S16.high, int(S32.high * ACCUMULATOR_SHARE / heaviest))
 
 
-def wide_codes(context: Context, site: Site, statistics: Statistics, limit: int) -> tuple[Array, Array]:
+def wide_codes(context: Context, site: Site, limit: int) -> tuple[Array, Array]:
     """Return the scales and (zero) zero points, float64 [channels], of a site in 16 bits.
 
-    So many codes leave the scales free to lessen what the rounding of the weights behind them does; see `_evening`.
+    So many codes leave the scales free to lessen what the rounding of the weights behind them does; see `_wide_shape`.
     """
-    shape = _evening(context, site, statistics)
+    shape, statistics = _wide_shape(context, site), context.statistics[site.value]
     reach = np.maximum(np.maximum(-statistics.low, statistics.high), 1e-9) / shape
     return shape * (reach.max() * HEADROOM / limit), np.zeros(site.channels)
 
 
-def _evening(context: Context, site: Site, statistics: Statistics) -> Array:
+def _wide_shape(context: Context, site: Site) -> Array:
     """Return the shape, float64 [channels], that scales of 16 bits take so that weights lose least.
 
     With scales s, deviations d and largest weights m of the channels, the steps of the weights follow `max(s m)`, and their
     error at the outputs `sum((d / s)^2) sum(steps^2)`. Were steps to follow the root of `sum((s m)^2)`, the least would be at
-    `s = (d / m)^(1/2)`.
-    Of few rows the deviations are uncertain, and left out.
+    `s = (d / m)^(1/2)`. Of few rows the deviations are uncertain, and left out.
     """
+    statistics = context.statistics[site.value]
     largest = np.zeros(site.channels)
     for layer, channels in _readers(context, site):
         np.maximum.at(largest, channels, np.abs(layer.weight).max(1))

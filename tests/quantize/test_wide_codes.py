@@ -44,7 +44,7 @@ def place(seed, spread, images=MANY):
 def test_codes_cover_the_range_with_headroom_and_the_accumulator_holds_them(seed):
     context, site, statistics, layer = place(seed, 1.0)
     limit = wide_limit(context, site)
-    scale, zero_point = wide_codes(context, site, statistics, limit)
+    scale, zero_point = wide_codes(context, site, limit)
     reach = np.maximum(-statistics.low, statistics.high) * HEADROOM / scale
     assert reach.max() == pytest.approx(limit)
     assert not zero_point.any()
@@ -62,7 +62,7 @@ def weight_error(scale, layer, samples):
 @pytest.mark.parametrize("other", ["one scale", "by the weights alone", "by the deviations alone"])
 def test_weights_lose_less_than_with_other_scales(seed, other):
     context, site, statistics, layer = place(seed, 1.0)
-    scale, _ = wide_codes(context, site, statistics, wide_limit(context, site))
+    scale, _ = wide_codes(context, site, wide_limit(context, site))
     largest, deviation = np.abs(layer.weight).max(1), statistics.samples.std(0)
     shape = {
         "one scale": np.ones(CHANNELS),
@@ -77,22 +77,22 @@ def shape_by_the_weights(scale, layer):
 
 
 def test_of_few_rows_the_weights_alone_decide():
-    context, site, statistics, layer = place(0, 0.3, FEW)
-    shape = shape_by_the_weights(wide_codes(context, site, statistics, 1000)[0], layer)
+    context, site, _, layer = place(0, 0.3, FEW)
+    shape = shape_by_the_weights(wide_codes(context, site, 1000)[0], layer)
     np.testing.assert_allclose(shape, shape[0])
 
 
 def test_rows_count_as_seen_not_as_kept():
     context, site, statistics, layer = place(0, 0.3, MANY)
     statistics.samples = statistics.samples[:CHANNELS]
-    shape = shape_by_the_weights(wide_codes(context, site, statistics, 1000)[0], layer)
+    shape = shape_by_the_weights(wide_codes(context, site, 1000)[0], layer)
     deviation = statistics.samples.std(0)
     np.testing.assert_allclose(shape / shape[0], (deviation / deviation[0]) ** 0.5)
 
 
 def test_channels_without_weights_are_harmless():
-    context, site, statistics, layer = place(0, 0.0)
+    context, site, _, layer = place(0, 0.0)
     layer.weight[3] = 0
-    scale, _ = wide_codes(context, site, statistics, wide_limit(context, site))
+    scale, _ = wide_codes(context, site, wide_limit(context, site))
     assert np.isfinite(scale).all()
     assert (scale > 0).all()

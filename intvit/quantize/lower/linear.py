@@ -111,7 +111,7 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
     statistics = context.statistics[value]
     if site.kind == UseKind.LINEAR:
         if (limit := wide_limit(context, site)) is not None:
-            scale, zero_point = wide_codes(context, site, statistics, limit)
+            scale, zero_point = wide_codes(context, site, limit)
             return replace(context.site_encoding(site, S16, scale, zero_point), span=Interval(-limit, limit))
         choice = choose_linear_input(context, site, statistics, context.spreads.get(value), per_channel)
         context.note_error(site, choice.error)
