@@ -2,6 +2,7 @@
 
 from intvit.ir.op import Op
 from intvit.ops.add import Add
+from intvit.ops.append_residuals import AppendResiduals
 from intvit.ops.concat import Concat
 from intvit.ops.expand import Expand
 from intvit.ops.gelu_erf import GeluErf
@@ -32,6 +33,7 @@ OPS: dict[str, type[Op]] = {
     op.kind(): op
     for op in (
         Add,
+        AppendResiduals,
         Concat,
         Expand,
         GeluErf,
@@ -64,6 +66,7 @@ OPS: dict[str, type[Op]] = {
 __all__ = [
     "OPS",
     "Add",
+    "AppendResiduals",
     "Concat",
     "Expand",
     "GeluErf",

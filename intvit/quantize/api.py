@@ -30,6 +30,7 @@ from intvit.quantize.linear_layers import linear_layers
 from intvit.quantize.lower import lower
 from intvit.quantize.lower.context import Context
 from intvit.quantize.recipe import Recipe, find_recipe
+from intvit.quantize.residuals import choose_residuals
 from intvit.quantize.select import select_spreads
 from intvit.quantize.sites import find_sites
 from intvit.quantize.softmax_search import select_layouts
@@ -108,6 +109,9 @@ def quantize(
         context.bits = choose_bits(
             context, model, pixels, normalize, (lambda done, total: progress("weigh", done, total)) if progress else None
         )
+    context.residuals = choose_residuals(
+        context, model, pixels, normalize, (lambda done, total: progress("refine", done, total)) if progress else None
+    )
     integer, scales = lower(context, preprocess)
     if warn:
         for text in context.warnings:

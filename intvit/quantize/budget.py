@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,18 +20,17 @@ from intvit.ops.softmax_exp import TOP
 from intvit.ops.softmax_polynomial import THRESHOLD_BITS, THRESHOLDS
 from intvit.quantize.bits import Bits
 from intvit.quantize.calibrate import Progress
-from intvit.quantize.choose import can_be_wide, choose_linear_input
+from intvit.quantize.choose import can_be_wide
 from intvit.quantize.injection import Injection
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
-from intvit.quantize.ranges import asymmetric, decode, encode, unsigned_codes
-from intvit.quantize.recipe import Spread
+from intvit.quantize.multiplications import of_layer, of_product, products
+from intvit.quantize.site_rounding import Change, rounding
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import round_weights
 
 Array = NDArray[Any]
-Change = Callable[[dict[str, Array]], Array]
 JUDGED_IMAGES = 16
 """How many calibration images judge the candidates."""
 WIDER, NARROWER = (16, 8), (8, 6, 4)
@@ -138,18 +137,11 @@ def operations(products: list[Product], bits: Mapping[str, int]) -> int:
 
 
 def _products(context: Context) -> list[Product]:
-    shapes = context.graph.shapes
+    graph = context.graph
     readers = {use.node.name: site.value for site in context.sites.values() for use in site.uses
                if use.kind == UseKind.LINEAR and use.node is not None}  # fmt: skip
-    linear = [
-        Product(math.prod(shapes[layer.output]) * len(layer.weight), readers.get(layer.name), layer.name)
-        for layer in context.layers.values()
-    ]
-    between_activations = [
-        Product(math.prod(shapes[node.output]) * shapes[node.inputs[0]][-1], node.inputs[0])
-        for node in context.graph.nodes
-        if node.op == "MatMul" and node.name not in context.layers
-    ]
+    linear = [Product(of_layer(graph, layer), readers.get(layer.name), layer.name) for layer in context.layers.values()]
+    between_activations = [Product(of_product(graph, node), node.inputs[0]) for node in products(graph, context.layers)]
     return linear + between_activations
 
 
@@ -159,7 +151,7 @@ def _activation_changes(context: Context, levels: tuple[int, ...]) -> dict[str, 
     found = {}
     for site in context.sites.values():
         if can_be_wide(context, site) and not (levels == NARROWER and _feeds_output(context, site)):
-            found[site.value] = (site.value, {bits: _rounding(context, site, bits) for bits in few})
+            found[site.value] = (site.value, {bits: rounding(context, site, bits) for bits in few})
     for node in context.graph.nodes:
         if levels == WIDER and node.op == "Softmax" and context.family(node) == "polynomial":
             found[node.output] = (node.output, {8: _softmax_rounding(node.output)})
@@ -168,24 +160,6 @@ def _activation_changes(context: Context, levels: tuple[int, ...]) -> dict[str, 
 
 def _feeds_output(context: Context, site: Site) -> bool:
     return any(use.node is not None and context.makes_output(context.layers[use.node.name]) for use in site.uses)
-
-
-def _rounding(context: Context, site: Site, bits: int) -> Change:
-    statistics = context.statistics[site.value]
-    if any(node.op == "MatMul" and node.output == site.value for node in context.graph.nodes):
-        spread = Spread(context.recipe.value.strength, context.recipe.attention)
-        scale, zero_point = asymmetric(statistics.low, statistics.high, spread, unsigned_codes(bits))
-    else:
-        asked = replace(context, bits=Bits({site.value: bits}, {}))
-        choice = choose_linear_input(asked, site, statistics, context.spreads.get(site.value), per_channel=True)
-        scale, zero_point = choice.scale, choice.zero_point
-    codes, channel = unsigned_codes(bits), site.channel
-
-    def change(seen: dict[str, Array]) -> Array:
-        encoding = scale[channel], zero_point[channel]
-        return decode(encode(seen[site.value].astype(np.float64), *encoding, codes), *encoding)
-
-    return change
 
 
 def _softmax_rounding(value: str) -> Change:

@@ -117,7 +117,7 @@ def output_error(context: Context, site: Site, encoding: tuple[Array, Array], co
     """Return the squared error that quantizing a site and the weights behind it gives the outputs of its linear layers."""
     scale, zero_point = encoding
     total = 0.0
-    for layer, channels in _readers(context, site):
+    for layer, channels in readers_of(context, site):
         rows = context.layer_rows.of(layer)[:JUDGED_ROWS]
         total += layer_error(layer, context.weight_bits(layer), rows, codes, scale[channels], zero_point[channels])
     return total
@@ -150,7 +150,7 @@ def wide_limit(context: Context, site: Site) -> int | None:
         return None
     shape = _wide_shape(context, site)
     heaviest = 1.0
-    for layer, channels in _readers(context, site):
+    for layer, channels in readers_of(context, site):
         codes, _ = round_weights(layer.weight * shape[channels, None], context.weight_bits(layer))
         heaviest = max(heaviest, float(np.abs(codes).sum(0).max()))
     return min(S16.high, int(S32.high * ACCUMULATOR_SHARE / heaviest))
@@ -175,7 +175,7 @@ def _wide_shape(context: Context, site: Site) -> Array:
     """
     statistics = context.statistics[site.value]
     largest = np.zeros(site.channels)
-    for layer, channels in _readers(context, site):
+    for layer, channels in readers_of(context, site):
         np.maximum.at(largest, channels, np.abs(layer.weight).max(1))
     shape = _floored(largest) ** -0.5
     if not _saw_few_rows(site, statistics):
@@ -189,7 +189,7 @@ def _floored(sizes: Array) -> Array:
     return floored
 
 
-def _readers(context: Context, site: Site) -> Iterator[tuple[LinearLayer, Array]]:
+def readers_of(context: Context, site: Site) -> Iterator[tuple[LinearLayer, Array]]:
     """Yield the linear layers that read a site, each with the site's channel that arrives at each of its inputs."""
     for use in site.uses:
         if use.node is not None and use.kind == UseKind.LINEAR:

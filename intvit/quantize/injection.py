@@ -18,8 +18,8 @@ Array = NDArray[Any]
 def rest_after(model: CanonicalModel, value: str) -> tuple[Any, list[str]]:
     """Return a session on the nodes that come after a value's, and the values that it takes, `value` among them."""
     proto = model.to_proto()
+    crossing = _crossing(proto, value)
     del proto.graph.node[: _end(proto, value)]
-    crossing = crossing_values(model, value)
     del proto.graph.input[:]
     proto.graph.input.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in crossing)
     return open_session(proto), crossing
@@ -31,9 +31,8 @@ def share_after(model: CanonicalModel, value: str) -> float:
     return 1 - (_end(proto, value) - 1) / len(proto.graph.node)
 
 
-def crossing_values(model: CanonicalModel, value: str) -> list[str]:
+def _crossing(proto: onnx.ModelProto, value: str) -> list[str]:
     """Return what the nodes after a value's read of what is made up to there."""
-    proto = model.to_proto()
     nodes, end = list(proto.graph.node), _end(proto, value)
     made = {name for node in nodes[:end] for name in node.output} | {v.name for v in proto.graph.input}
     return sorted(made & {name for node in nodes[end:] for name in node.input})
@@ -56,7 +55,8 @@ class Injection:
     def __init__(self, model: CanonicalModel, values: Sequence[str], watched: Sequence[str], images: Array) -> None:
         self._model = model
         self._outputs = [str(value.name) for value in model.model.graph.outputs]
-        kept = {name for value in values for name in (value, *crossing_values(model, value))}
+        proto = model.to_proto()
+        kept = {name for value in values for name in (value, *_crossing(proto, value))}
         names = sorted({*self._outputs, *watched, *kept})
         session = float_session(model, names)
         feed = session.get_inputs()[0].name

@@ -85,6 +85,8 @@ class Recipe:
             and the inputs of layers that make the outputs 8.
         budget: the bit operations that products may take in all, over those of 8 by 8 bits; then each site and layer gets its
             bits by what its rounding does to the outputs (`budget.py`). None leaves them as the recipe says.
+        residual_share: the multiplications that residuals may add, over all; channels of what linear layers read get them where
+            they help the outputs most (`residuals.py`). Codes of 8 bits and weights of 8 bits only.
         clip_ranges: cut ranges off where this lowers the squared error on the samples, instead of adding margins.
         two_scale_gelu: store what comes after GELU in two-scale codes, too.
         norm_input_bits: 4 to 8 bits of what goes into LayerNorm, a few wide channels on a larger scale (O-2SF of TSPTQ-ViT); 16
@@ -125,6 +127,7 @@ class Recipe:
     weight_bits: int = 8
     act_bits: int = 8
     budget: float | None = None
+    residual_share: float = 0.025
     clip_ranges: bool = False
     two_scale_gelu: bool = False
     norm_input_bits: int = 16
@@ -167,6 +170,7 @@ _MINMAX = Recipe(
     gelu_candidates=(_PLAIN,),
     compensate_weights=False,
     correct_bias=False,
+    residual_share=0.0,
 )
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
@@ -195,6 +199,7 @@ RECIPES: dict[str, Recipe] = {
         low_rank=RANKS,
         branch_share=1.0,
         easy_share=0.0,
+        residual_share=0.0,
         weight_bits=4,
         act_bits=4,
         clip_ranges=True,

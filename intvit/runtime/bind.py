@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from intvit import ops
 from intvit.kernels.add import add
 from intvit.kernels.aligned import aligned_copy, aligned_empty
+from intvit.kernels.append_residuals import append_residuals
 from intvit.kernels.gelu_erf import gelu_erf
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.gelu_shift import CODES, gelu_shift
@@ -86,6 +87,16 @@ def _add(op: ops.Add, at: Context) -> Prepared:
         return add.bind(a, b, op.multiplier_a, op.multiplier_b, op.shift, *output_range(op), y, grains=len(y))
 
     return Prepared((0, 1), bind, arrange=arrange)
+
+
+def _append_residuals(op: ops.AppendResiduals, at: Context) -> Prepared:
+    channels = aligned_copy(np.array(op.channels, np.int32))
+
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_rows(outputs[0])
+        return append_residuals.bind(x, op.bits, channels, scratch[0], y, grains=len(y))
+
+    return Prepared((0,), bind, ((at.inputs[0].shape[-1:], np.uint8),), constants=(channels,))
 
 
 def _requantize(op: ops.Requantize, at: Context) -> Prepared:
@@ -214,6 +225,7 @@ def _gelu_shift(op: ops.GeluShift, at: Context) -> Prepared:
 
 BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.Add: _add,
+    ops.AppendResiduals: _append_residuals,
     ops.GeluErf: _gelu_erf,
     ops.GeluPolynomial: _gelu_polynomial,
     ops.GeluShift: _gelu_shift,

@@ -483,8 +483,21 @@ def two_scale_decode_cases():
     yield case("batch", ops.TwoScaleDecode(bits=8, coarse_shift=4), {"x": random("b", (3, 2, 197), np.uint8)}, batch=3)
 
 
+def append_residuals_cases():
+    def make(name, x, bits, channels, batch=1):
+        return case(name, ops.AppendResiduals(bits=bits, channels=channels), {"x": x}, batch=batch)
+
+    every = np.arange(-(1 << 15), 1 << 15, dtype=np.int16).reshape(1, 256, 256)
+    for bits in range(1, 8):
+        yield make(f"all-codes-{bits}", every, bits, (255, 0, 7, 7, 128))
+    yield make("tokens-197", random("tokens", (3, 197, 192), np.int16, 0, 2044), 3, tuple(range(1, 192, 4)), 3)
+    yield make("one-channel", random("one", (2, 1), np.int16), 4, (0,), 2)
+    yield make("more-residuals-than-channels", random("more", (1, 2, 3), np.int16, -9, 300), 2, (2, 1, 0, 2, 1))
+
+
 GENERATORS = {
     "Add": add_cases,
+    "AppendResiduals": append_residuals_cases,
     "Concat": concat_cases,
     "Expand": expand_cases,
     "GeluErf": gelu_erf_cases,

@@ -306,6 +306,16 @@ def two_scale_decode(draw):
 
 
 @st.composite
+def append_residuals(draw):
+    batch, rows, width = draw(BATCH), draw(SIZE), draw(SIZE)
+    channels = draw(st.lists(st.integers(0, width - 1), min_size=1, max_size=6))
+    op = ops.AppendResiduals(bits=draw(st.integers(1, 7)), channels=tuple(channels))
+    low = draw(st.sampled_from([-(1 << 15), -100, 0]))
+    x = draw(arrays((batch, rows, width), np.int16, low, draw(st.sampled_from([300, (1 << 15) - 1]))))
+    return legal(case("random", op, {"x": x}, batch=batch))
+
+
+@st.composite
 def expand(draw):
     like, batch = moved(draw, draw(st.integers(2, 3)))
     x, _ = moved(draw, draw(st.integers(2, 4)))
@@ -314,6 +324,7 @@ def expand(draw):
 
 STRATEGIES = {
     "Add": add(),
+    "AppendResiduals": append_residuals(),
     "Concat": concat(),
     "Expand": expand(),
     "GeluErf": gelu_erf(),

@@ -14,7 +14,7 @@ from intvit.ir.check import check_graph
 from intvit.quantize import quantize
 from intvit.quantize.api import normalizer
 from intvit.quantize.budget import Item, Product, spend
-from intvit.quantize.injection import Injection, crossing_values
+from intvit.quantize.injection import Injection, rest_after
 from intvit.quantize.recipe import find_recipe
 from intvit.report.choices import bits_lines, chosen_bits
 
@@ -89,7 +89,7 @@ def test_an_injected_error_is_that_of_the_changed_model():
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     changed = session.run(None, {session.get_inputs()[0].name: pixels})[0]
     assert doubled == pytest.approx(float(((changed - exact) ** 2).sum()), rel=1e-3)
-    assert value in crossing_values(model, value)
+    assert value in rest_after(model, value)[1]
 
 
 @pytest.mark.parametrize("budget", [1.0, 1.3, 2.0])

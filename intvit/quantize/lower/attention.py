@@ -18,6 +18,7 @@ from intvit.quantize.choose import wide_limit
 from intvit.quantize.clip import best_shares
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatNode
+from intvit.quantize.input_codes import RESIDUAL_BITS
 from intvit.quantize.lower.context import Context, Lowered, RowSum, unsupported
 from intvit.quantize.lower.deferred_softmax import TABLE_STEPS, UNITS, exponential, focused_table, score_multipliers
 from intvit.quantize.lower.linear import output_encoding
@@ -139,8 +140,10 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: RowSum, va
     dtype = U8 if limit is None else S16
     encoding = context.site_encoding(site, dtype, scale / alpha[head], beta + alpha[head] * zero)
     encoding = replace(encoding, span=codes)
+    if node.output in context.residuals:
+        encoding, alpha, beta = encoding.finer(RESIDUAL_BITS), alpha * (1 << RESIDUAL_BITS), beta << RESIDUAL_BITS
     numerators, shift = _numerators(alpha, row_sum.least)
-    op = SoftmaxDivide(to=dtype, low=encoding.low, high=encoding.high, zero_point=beta, shift=shift)
+    op = SoftmaxDivide(to=encoding.dtype, low=encoding.low, high=encoding.high, zero_point=beta, shift=shift)
     constant = context.builder.constant(f"{node.name}.numerator", _per_head(numerators, shape))
     name = context.emit(f"{node.name}.divide", op, product, row_sum.name, constant)
     context.set(node.output, name, encoding)

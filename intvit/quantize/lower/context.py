@@ -74,6 +74,8 @@ class Context:
         focuses: the selected interval of softmax outputs in focused codes.
         choices: the approximations chosen for softmax and GELU nodes that the recipe leaves to the metric, by node name.
         bits: what the search under the recipe's budget chose.
+        residuals: the channels whose residuals linear layers read, int64, by site.
+        appended: by value in the integer graph, the same with its residuals appended.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -92,6 +94,8 @@ class Context:
     focuses: dict[str, Focus] = field(default_factory=dict)
     choices: dict[str, FamilyChoice] = field(default_factory=dict)
     bits: Bits = field(default_factory=Bits)
+    residuals: dict[str, Array] = field(default_factory=dict)
+    appended: dict[str, str] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

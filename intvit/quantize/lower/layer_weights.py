@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import Interval
 from intvit.quantize.easy_first import row_weights
-from intvit.quantize.encoding import Encoding
+from intvit.quantize.input_codes import InputCodes
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.low_rank import choose_rank, low_rank
 from intvit.quantize.lower.context import Context
 from intvit.quantize.lower.emit_linear import RealLinear
 from intvit.quantize.lower.side_branch import SideBranch
-from intvit.quantize.ranges import encode
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
 from intvit.quantize.weights import round_weights, rounded_weights
@@ -30,9 +28,9 @@ class LayerInputs:
 
     Attributes:
         real: in the float model, float64 [R, K].
-        units: the same in codes less their zero points.
+        units: what the weights multiply for them, as `InputCodes` gives it.
         weights: how much each counts, float64 [R].
-        centre: the mean of the units if the bias takes the mean error, else zero, float64 [K].
+        centre: the mean of the units if the bias takes the mean error, else zero.
     """
 
     real: Array
@@ -46,19 +44,16 @@ class LayerInputs:
         return result
 
 
-def integer_weights(
-    context: Context, layer: LinearLayer, encoding: Encoding, scale: Array, zero_point: Array
-) -> tuple[RealLinear, SideBranch | None]:
+def integer_weights(context: Context, layer: LinearLayer, source: InputCodes) -> tuple[RealLinear, SideBranch | None]:
     """Return a layer's integer weights with their bias, and what makes up for their rounding, if anything does.
 
     Args:
         context: the lowering's state.
         layer: the layer.
-        encoding: of its input.
-        scale, zero_point: the same by input channel, float64 [K].
+        source: how its input is written.
     """
-    folded = layer.weight * scale[:, None]
-    inputs = _inputs(context, layer, encoding, scale, zero_point)
+    folded, zero_points = source.folded(layer.weight), source.zero_points
+    inputs = _inputs(context, layer, source)
     codes, steps = _rounded(context, layer, folded, inputs)
     branch = None
     if rank := _rank(context, layer, inputs, folded, codes * steps):
@@ -66,19 +61,19 @@ def integer_weights(
         codes, steps = _rounded(context, layer, folded - correction.product, inputs)
         correction = low_rank(folded - codes * steps, inputs.weighted(), rank)
         reach = np.abs((inputs.units - inputs.centre) @ correction.down).max(0)
-        branch = SideBranch(zero_point + inputs.centre, correction.down, correction.up, np.maximum(reach, 1e-9))
-    bias = layer.bias / steps - zero_point @ codes
+        branch = SideBranch(zero_points + inputs.centre, correction.down, correction.up, np.maximum(reach, 1e-9))
+    bias = layer.bias / steps - zero_points @ codes
     if context.recipe.correct_bias:
         bias = bias + ((inputs.real @ layer.weight).mean(0) / steps - (inputs.units @ codes).mean(0))
     return RealLinear(codes, steps, bias), branch
 
 
-def _inputs(context: Context, layer: LinearLayer, encoding: Encoding, scale: Array, zero_point: Array) -> LayerInputs:
+def _inputs(context: Context, layer: LinearLayer, source: InputCodes) -> LayerInputs:
     real = context.layer_rows.of(layer)
-    units = encode(real, scale, zero_point, Interval(encoding.low, encoding.high)) - zero_point
+    units = source.units(real)
     weights, share = np.ones(len(real)), context.recipe.easy_share
     if share < 1:
-        plain, steps = round_weights(layer.weight * scale[:, None], context.weight_bits(layer))
+        plain, steps = round_weights(source.folded(layer.weight), context.weight_bits(layer))
         losses = ((units @ plain * steps - real @ layer.weight) ** 2).sum(1)
         weights = row_weights(losses, context.layer_rows.images_of(layer), share)
     centre = units.mean(0) if context.recipe.correct_bias else np.zeros(units.shape[1])

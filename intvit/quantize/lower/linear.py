@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from intvit.errors import UnsupportedModelError
 from intvit.numerics import S8, S16, S32, U8, Interval, IntType
-from intvit.ops import Reshape, Transpose
+from intvit.ops import AppendResiduals, Reshape, Transpose
 from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, wide_codes, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
+from intvit.quantize.input_codes import RESIDUAL_BITS, InputCodes
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.emit_linear import emit_linear, last_axis
@@ -35,20 +36,41 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
         source = _patches(context, layer, source)
     elif source.encoding.dtype.bits > 8 and source.encoding.span is None:
         source = _narrow(context, layer, source)
-    scale, zero_point = (last_axis(a, len(layer.weight)) for a in (source.encoding.scale, source.encoding.zero_point))
-    weights, branch = integer_weights(context, layer, source.encoding, scale, zero_point)
+    name, codes = _left_operand(context, layer, source)
+    weights, branch = integer_weights(context, layer, codes)
     encoding = output_encoding(context, layer.output, rank=len(context.graph.shapes[layer.output]))
-    name = layer.name
     if layer.kernel:
         encoding = _reshaped(encoding, 1, 1, 1, -1)
     if branch is None:
-        result = emit_linear(context, name, source.name, weights, encoding)
+        result = emit_linear(context, layer.name, name, weights, encoding)
     else:
-        result = emit_with_branch(context, name, source.name, weights, branch, encoding)
+        result = emit_with_branch(context, layer.name, name, weights, branch, encoding)
     if layer.kernel:
-        result = context.emit(f"{name}.channels_first", Transpose(perm=(0, 3, 1, 2)), result)
+        result = context.emit(f"{layer.name}.channels_first", Transpose(perm=(0, 3, 1, 2)), result)
         encoding = _reshaped(encoding, 1, -1, 1, 1)
     context.set(layer.output, result, encoding)
+
+
+def _left_operand(context: Context, layer: LinearLayer, source: Lowered) -> tuple[str, InputCodes]:
+    """Return what a layer's product reads in the integer graph, residuals appended where its input has any, and its codes."""
+    scale, zero_point = (last_axis(a, len(layer.weight)) for a in (source.encoding.scale, source.encoding.zero_point))
+    residuals = _residual_channels(context, layer)
+    codes = InputCodes(scale, zero_point, Interval(source.encoding.low, source.encoding.high), residuals)
+    if not residuals.size:
+        return source.name, codes
+    if source.name not in context.appended:
+        op = AppendResiduals(bits=RESIDUAL_BITS, channels=tuple(residuals.tolist()))
+        context.appended[source.name] = context.emit(f"{layer.input}.residuals", op, source.name)
+    return context.appended[source.name], codes
+
+
+def _residual_channels(context: Context, layer: LinearLayer) -> Array:
+    """Return the inputs of a layer that arrive with residuals, int64."""
+    if layer.kernel or not context.residuals:
+        return np.empty(0, np.int64)
+    site, use = reader_of(context, layer)
+    arriving = site.arriving(use)
+    return np.flatnonzero(np.isin(arriving.reshape(-1, arriving.shape[-1])[0], context.residuals.get(site.value, ())))
 
 
 def _reshaped(encoding: Encoding, *shape: int) -> Encoding:
@@ -116,7 +138,8 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         choice = choose_linear_input(context, site, statistics, context.spreads.get(value), per_channel)
         context.note_error(site, choice.error)
         codes = unsigned_codes(context.act_bits(site))
-        return replace(context.site_encoding(site, U8, choice.scale, choice.zero_point), span=codes)
+        encoding = replace(context.site_encoding(site, U8, choice.scale, choice.zero_point), span=codes)
+        return encoding.finer(RESIDUAL_BITS) if value in context.residuals else encoding
     if site.kind == UseKind.MATMUL:
         choice = choose_matmul_operand(context, site, statistics)
         context.note_error(site, choice.error)

@@ -1,0 +1,107 @@
+"""Which channels have residuals: those whose rounding to 8 bits costs the outputs most for each multiplication that they add.
+
+The rounding of each site is injected into the float model alone; the squared error of the outputs is split among the channels
+as the error of the layers behind them is. Duplicating channels to halve their rounding error goes back to outlier channel
+splitting (Zhao et al., arXiv 1901.09504); here the second copy holds what the first one's rounding left over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.importer import CanonicalModel
+from intvit.quantize.calibrate import Progress
+from intvit.quantize.choose import JUDGED_ROWS, can_be_wide, readers_of, wide_limit
+from intvit.quantize.injection import Injection
+from intvit.quantize.lower.context import Context
+from intvit.quantize.multiplications import multiplications
+from intvit.quantize.ranges import decode, encode, unsigned_codes
+from intvit.quantize.site_rounding import codes_of, rounding
+from intvit.quantize.sites import Site
+
+Array = NDArray[Any]
+JUDGED_IMAGES = 8
+"""How many calibration images tell what the rounding of a site costs."""
+FEWEST_ROWS = 8
+"""A product of fewer rows takes as long as one of so many, as it waits for its weights."""
+GROUP = 16
+"""Channels are added by groups of so many, as kernels multiply several at a time."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Channels of a site, int64, that get residuals or not; the error that this saves, and what it costs in multiplications."""
+
+    site: str
+    channels: Array
+    saved: float
+    cost: int
+
+
+def choose_residuals(
+    context: Context,
+    model: CanonicalModel,
+    pixels: list[Array],
+    normalize: Callable[[Array], Array],
+    progress: Progress | None = None,
+) -> dict[str, Array]:
+    """Return the channels with residuals, ascending, of every site that has any.
+
+    Args:
+        context: the state before lowering; spreads and bits are chosen.
+        model: the canonical float model.
+        pixels: the calibration images, uint8 [H, W, 3].
+        normalize: uint8 [N, H, W, 3] to the model's input.
+        progress: called with (sites done, sites in all).
+    """
+    share = context.recipe.residual_share
+    sites = [site for site in context.sites.values() if _can_have_residuals(context, site)]
+    if not share or not sites:
+        return {}
+    images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
+    injection = Injection(model, [site.value for site in sites], [], images)
+    groups: list[Group] = []
+    for done, site in enumerate(sites):
+        (error,) = injection.errors(site.value, [rounding(context, site, 8)])
+        groups += _groups(context, site, error)
+        if progress:
+            progress(done + 1, len(sites))
+    return _taken(groups, share * multiplications(context.graph, context.layers))
+
+
+def _can_have_residuals(context: Context, site: Site) -> bool:
+    narrow = can_be_wide(context, site) and wide_limit(context, site) is None and context.act_bits(site) == 8
+    return narrow and all(context.weight_bits(layer) == 8 for layer, _ in readers_of(context, site))
+
+
+def _groups(context: Context, site: Site, error: float) -> list[Group]:
+    """Return the groups of a site whose rounding costs the outputs a squared error, channels with the largest shares first."""
+    shares, cost = np.zeros(site.channels), 0
+    scale, zero_point = codes_of(context, site, 8)
+    for layer, channels in readers_of(context, site):
+        rows = context.layer_rows.of(layer)[:JUDGED_ROWS]
+        encoding = scale[channels], zero_point[channels]
+        noise = decode(encode(rows, *encoding, unsigned_codes(8)), *encoding) - rows
+        np.add.at(shares, channels, (noise**2).mean(0) * (layer.weight**2).sum(1))
+        shape = context.graph.shapes[layer.output]
+        cost += max(math.prod(shape[:-1]), FEWEST_ROWS) * shape[-1]
+    order = np.argsort(-shares, kind="stable")
+    shares *= error / (shares.sum() + 1e-30)
+    parts = (np.sort(order[start : start + GROUP]) for start in range(0, len(order), GROUP))
+    return [Group(site.value, part, float(shares[part].sum()), cost * len(part)) for part in parts]
+
+
+def _taken(groups: list[Group], limit: float) -> dict[str, Array]:
+    """Return the channels of the groups that save most for what they cost, as far as their costs fit a limit."""
+    taken: dict[str, list[Array]] = {}
+    for group in sorted(groups, key=lambda group: -group.saved / group.cost):
+        if group.cost <= limit and group.saved > 0:
+            limit -= group.cost
+            taken.setdefault(group.site, []).append(group.channels)
+    return {site: np.sort(np.concatenate(parts)) for site, parts in taken.items()}
