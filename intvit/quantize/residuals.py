@@ -60,9 +60,8 @@ def choose_residuals(
         normalize: uint8 [N, H, W, 3] to the model's input.
         progress: called with (sites done, sites in all).
     """
-    share = context.recipe.residual_share
     sites = [site for site in context.sites.values() if _can_have_residuals(context, site)]
-    if not share or not sites:
+    if not context.recipe.residual_share or not sites:
         return {}
     images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
     injection = Injection(model, [site.value for site in sites], [], images)
@@ -72,10 +71,13 @@ def choose_residuals(
         groups += _groups(context, site, error)
         if progress:
             progress(done + 1, len(sites))
-    return _taken(groups, share * multiplications(context.graph, context.layers))
+    return _taken(groups, context.recipe.residual_share * multiplications(context.graph, context.layers))
 
 
 def _can_have_residuals(context: Context, site: Site) -> bool:
+    """Whether a site has uniform codes of 8 bits, of its own, that only linear layers with weights of 8 bits read."""
+    if context.recipe.two_scale_gelu or context.recipe.outlier_channels:
+        return False
     narrow = can_be_wide(context, site) and wide_limit(context, site) is None and context.act_bits(site) == 8
     return narrow and all(context.weight_bits(layer) == 8 for layer, _ in readers_of(context, site))
 

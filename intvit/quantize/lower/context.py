@@ -20,6 +20,7 @@ from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.focused import Focus
+from intvit.quantize.input_codes import RESIDUAL_BITS
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.recipe import SEARCHED_BITS, Recipe, Spread
@@ -156,6 +157,10 @@ class Context:
         """Return (and record) a site's encoding from per-channel scales and zero points, float64 [channels]."""
         self.channels[site.value] = (scale, zero_point)
         return Encoding(dtype, compress(scale[site.channel]), compress(zero_point[site.channel]))
+
+    def finer(self, value: str, encoding: Encoding) -> Encoding:
+        """Return a site's encoding in the finer codes that `AppendResiduals` splits, if any of its channels has residuals."""
+        return encoding.finer(RESIDUAL_BITS) if value in self.residuals else encoding
 
     def stream(self, value: str) -> Lowered:
         """Return a value with one scale and no zero point, requantized to s16 if it is not so already."""
