@@ -71,7 +71,7 @@ def choose_residuals(
         groups += _groups(context, site, error)
         if progress:
             progress(done + 1, len(sites))
-    return _taken(groups, context.recipe.residual_share * multiplications(context.graph, context.layers))
+    return taken_groups(groups, context.recipe.residual_share * multiplications(context.graph, context.layers))
 
 
 def _can_have_residuals(context: Context, site: Site) -> bool:
@@ -99,7 +99,7 @@ def _groups(context: Context, site: Site, error: float) -> list[Group]:
     return [Group(site.value, part, float(shares[part].sum()), cost * len(part)) for part in parts]
 
 
-def _taken(groups: list[Group], limit: float) -> dict[str, Array]:
+def taken_groups(groups: list[Group], limit: float) -> dict[str, Array]:
     """Return the channels of the groups that save most for what they cost, as far as their costs fit a limit."""
     taken: dict[str, list[Array]] = {}
     for group in sorted(groups, key=lambda group: -group.saved / group.cost):

@@ -213,6 +213,15 @@ def test_two_scale_codes(seed, rows, channels, kind, shift, layout, zero_point):
     assert_equals_reference(ops.TwoScaleDecode(**numbers), [codes])
 
 
+@given(SEEDS, ROWS, CHANNELS, st.integers(1, 7), st.integers(1, 70), st.sampled_from([1, 3]))
+@QUICK
+def test_append_residuals(seed, rows, channels, bits, count, threads):
+    rng = np.random.default_rng(seed)
+    x = random_codes(rng, (2, rows, channels), np.int16, *((0, 255 << bits) if rng.integers(2) else ()))
+    op = ops.AppendResiduals(bits=bits, channels=tuple(rng.integers(0, channels, count).tolist()))
+    assert_equals_reference(op, [x], threads=threads)
+
+
 @pytest.mark.parametrize("kind", POLYNOMIALS)
 @pytest.mark.parametrize("coefficients", [CHORD, QUADRATIC, CUBIC])
 def test_softmax_polynomial_at_every_distance(kind, coefficients):
