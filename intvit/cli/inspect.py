@@ -30,7 +30,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 
 def _text(summary: dict[str, Any]) -> str:
-    from intvit.report.choices import HEADER, bits_lines, choice_row
+    from intvit.report.choices import HEADER, bits_lines, choice_row, residual_lines
 
     labels = summary["labels"]
     shown = ", ".join(labels[:SHOWN_LABELS]) + (", ..." if len(labels) > SHOWN_LABELS else "")
@@ -50,9 +50,8 @@ def _text(summary: dict[str, Any]) -> str:
         *(("tightest", claim) for claim in summary["certificate"]),
     ]
     choices = [choice_row(choice) for choice in summary["choices"]]
-    return "\n".join(
-        [table(rows), *([table(choices, HEADER)] if choices else []), *bits_lines(summary["bits"]), *summary.get("nodes", [])]
-    )
+    chosen = [*bits_lines(summary["bits"]), *residual_lines(summary["residuals"])]
+    return "\n".join([table(rows), *([table(choices, HEADER)] if choices else []), *chosen, *summary.get("nodes", [])])
 
 
 def _tensor(tensor: dict[str, Any]) -> str:

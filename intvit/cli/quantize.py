@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Run the command and return its exit status."""
-    from intvit.report.choices import chosen_bits, chosen_families
+    from intvit.report.choices import chosen_bits, chosen_families, residual_channels
 
     started = time.perf_counter()
     _check_options(options)
@@ -74,6 +74,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
         "lowest_sqnr": [{"node": n.node, "kind": n.kind, "sqnr_db": n.sqnr_db} for n in nodes],
         "choices": chosen_families(model.info.options),
         "bits": chosen_bits(model.info.options),
+        "residuals": residual_channels(model.graph),
         "warnings": warnings,
     }
     console.result(result, _text(options, result))
@@ -160,7 +161,7 @@ def _compare(
 
 
 def _text(options: argparse.Namespace, result: dict[str, Any]) -> str:
-    from intvit.report.choices import HEADER, bits_lines, choice_row
+    from intvit.report.choices import HEADER, bits_lines, choice_row, residual_lines
 
     choices = [choice_row(choice) for choice in result["choices"]]
     rows = [(f"  {n['node']}", n["kind"], decibels(n["sqnr_db"])) for n in result["lowest_sqnr"]]
@@ -172,6 +173,7 @@ def _text(options: argparse.Namespace, result: dict[str, Any]) -> str:
             table(rows, right=(2,)),
             *([table(choices, HEADER)] if choices else []),
             *bits_lines(result["bits"]),
+            *residual_lines(result["residuals"]),
             f"next: intvit verify {options.output}",
         ]
     )

@@ -30,6 +30,8 @@ JUDGED_IMAGES = 8
 """How many calibration images tell what the rounding of a site costs."""
 FEWEST_ROWS = 8
 """A product of fewer rows takes as long as one of so many, as it waits for its weights."""
+WORTH = 4.0
+"""What share of the error channels must save at least, over the share of the multiplications that they add."""
 GROUP = 16
 """Channels are added by groups of so many, as kernels multiply several at a time."""
 
@@ -71,7 +73,7 @@ def choose_residuals(
         groups += _groups(context, site, error)
         if progress:
             progress(done + 1, len(sites))
-    return taken_groups(groups, context.recipe.residual_share * multiplications(context.graph, context.layers))
+    return taken_groups(groups, multiplications(context.graph, context.layers), context.recipe.residual_share)
 
 
 def _can_have_residuals(context: Context, site: Site) -> bool:
@@ -99,11 +101,18 @@ def _groups(context: Context, site: Site, error: float) -> list[Group]:
     return [Group(site.value, part, float(shares[part].sum()), cost * len(part)) for part in parts]
 
 
-def taken_groups(groups: list[Group], limit: float) -> dict[str, Array]:
-    """Return the channels of the groups that save most for what they cost, as far as their costs fit a limit."""
+def taken_groups(groups: list[Group], multiplications: int, share: float) -> dict[str, Array]:
+    """Return the channels of the groups that save most for what they cost, of all that are worth it.
+
+    Args:
+        groups: all groups of all sites.
+        multiplications: of the whole model.
+        share: of these, what the groups may cost in all.
+    """
+    limit, total = share * multiplications, sum(group.saved for group in groups)
     taken: dict[str, list[Array]] = {}
     for group in sorted(groups, key=lambda group: -group.saved / group.cost):
-        if group.cost <= limit and group.saved > 0:
+        if group.cost <= limit and group.saved * multiplications > WORTH * group.cost * total:
             limit -= group.cost
             taken.setdefault(group.site, []).append(group.channels)
     return {site: np.sort(np.concatenate(parts)) for site, parts in taken.items()}

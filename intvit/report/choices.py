@@ -1,4 +1,4 @@
-"""What the conversion chose for each node, as a model tells it: approximations by the unified metric, bits under a budget."""
+"""What the conversion chose, as a model tells it: approximations by the unified metric, bits under a budget, residuals."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from intvit.errors import InputFileError
+from intvit.ir import Graph
+from intvit.ops import AppendResiduals
 
 HEADER = ("node", "operator", "chosen", "metric and signal to noise of the candidates")
 
@@ -67,6 +69,17 @@ def bits_lines(chosen: Mapping[str, Mapping[str, int]]) -> list[str]:
         if counts:
             lines.append(f"bits of {side}: " + ", ".join(f"{number} for {count}" for number, count in counts))
     return lines
+
+
+def residual_channels(graph: Graph) -> dict[str, int]:
+    """Return how many channels of each value come with residuals, by the value's name."""
+    return {node.inputs[0]: len(node.op.channels) for node in graph.nodes if isinstance(node.op, AppendResiduals)}
+
+
+def residual_lines(channels: Mapping[str, int]) -> list[str]:
+    """Return a line that tells how many channels have residuals, or none."""
+    total, values = sum(channels.values()), len(channels)
+    return [f"residuals: {total} channels of {values} value{'s' * (values != 1)}"] if channels else []
 
 
 def _unreadable() -> InputFileError:

@@ -10,7 +10,7 @@ from intvit.io import IntegerModel
 from intvit.io.four_bits import four_bit_constants
 from intvit.ir import certify, check_graph, to_text
 from intvit.kernels.simd import current_level
-from intvit.report.choices import chosen_bits, chosen_families
+from intvit.report.choices import chosen_bits, chosen_families, residual_channels
 from intvit.report.macs import macs
 from intvit.runtime.plan import plan_run
 from intvit.runtime.session import Session
@@ -43,6 +43,7 @@ def summarize(model: IntegerModel, file_bytes: int, *, nodes: bool = False) -> d
         "options": dict(info.options),
         "choices": chosen_families(info.options),
         "bits": chosen_bits(info.options),
+        "residuals": residual_channels(model.graph),
         "certificate": [str(claim) for claim in certify(model.graph).tightest(3)],
         "known_answer": info.known_answer is not None,
         "operators": dict(sorted(Counter(node.op.kind() for node in model.graph.nodes).items())),

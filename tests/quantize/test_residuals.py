@@ -1,5 +1,6 @@
 """Residuals: what the weights multiply is what the operator gives, and channels get them where they save most."""
 
+import importlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,18 +51,27 @@ def test_units_are_what_the_operator_gives_and_keep_the_real_values(residuals):
     np.testing.assert_allclose(units @ source.folded(weight), written * scale @ weight, rtol=1e-9, atol=1e-9)
 
 
+GROUPS = [
+    Group("b", np.array([0]), saved=8.0, cost=100),
+    Group("a", np.array([1, 5]), saved=2.0, cost=10),
+    Group("a", np.array([4, 6]), saved=9.0, cost=10),
+    Group("b", np.array([1]), saved=1.0, cost=100),
+]
+
+
 @pytest.mark.parametrize(
-    ("limit", "taken"),
-    [(9, {}), (20, {"a": [1, 4, 5, 6]}), (105, {"a": [1, 4, 5, 6]}), (120, {"a": [1, 4, 5, 6], "b": [0]})],
+    ("share", "taken"),
+    [(0.004, {}), (0.01, {"a": [1, 4, 5, 6]}), (0.055, {"a": [1, 4, 5, 6]}), (0.06, {"a": [1, 4, 5, 6], "b": [0]})],
 )
-def test_groups_that_save_most_for_their_cost_are_taken_within_the_limit(limit, taken):
-    groups = [
-        Group("b", np.array([0]), saved=8.0, cost=100),
-        Group("a", np.array([1, 5]), saved=2.0, cost=10),
-        Group("a", np.array([4, 6]), saved=9.0, cost=10),
-        Group("b", np.array([1]), saved=0.0, cost=1),
-    ]
-    assert {site: channels.tolist() for site, channels in taken_groups(groups, limit).items()} == taken
+def test_groups_that_save_most_for_their_cost_are_taken_within_the_share(share, taken):
+    assert {site: channels.tolist() for site, channels in taken_groups(GROUPS, 2000, share).items()} == taken
+
+
+@pytest.mark.parametrize(("multiplications", "count"), [(9000, 4), (2000, 3), (900, 2), (90, 1), (80, 0)])
+def test_groups_that_save_too_little_are_left(multiplications, count):
+    taken = taken_groups(GROUPS, multiplications, 100.0)
+    chosen = [group for group in GROUPS if set(group.channels) <= set(taken.get(group.site, ()))]
+    assert len(chosen) == count
 
 
 def convert(share, name="default", **bits):
@@ -73,10 +83,16 @@ def sqnr_db(want, got):
     return 10 * np.log10((want.astype(np.float64) ** 2).sum() / ((want - got) ** 2).sum())
 
 
+@pytest.fixture
+def all_are_worth_it(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("intvit.quantize.residuals"), "WORTH", 0.0)
+
+
 def residuals(model):
     return [node for node in model.graph.nodes if isinstance(node.op, ops.AppendResiduals)]
 
 
+@pytest.mark.usefixtures("all_are_worth_it")
 def test_residuals_bring_the_logits_nearer_to_the_float_ones_within_their_share():
     canonical = import_onnx(EXPORT)
     session, pixels = float_session(canonical), np.stack(images(8, 0))
@@ -101,6 +117,7 @@ def test_with_fewer_bits_only_what_makes_the_outputs_has_them(name, bits):
         assert {name for reader in readers for name in reader.outputs} <= set(model.graph.outputs)
 
 
+@pytest.mark.usefixtures("all_are_worth_it")
 def test_all_layers_that_read_a_value_share_its_residuals():
     sources = [node.inputs[0] for node in residuals(convert(1.0))]
     assert len(sources) == len(set(sources)) > 4
