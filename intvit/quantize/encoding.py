@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import S16, Interval, IntType
+from intvit.numerics import Interval, IntType
 
 Array = NDArray[Any]
 
@@ -49,11 +49,6 @@ class Encoding:
     def scaled(self, factor: float) -> Encoding:
         """Return the encoding of `factor` (positive) times the values: the codes stay."""
         return replace(self, scale=self.scale * factor)
-
-    def finer(self, bits: int) -> Encoding:
-        """Return the encoding of the same values in s16 codes that are `2^bits` times finer."""
-        step = 1 << bits
-        return Encoding(S16, self.scale / step, self.zero_point * step, Interval(self.low * step, self.high * step))
 
     def codes(self, real: Array) -> Array:
         """Return real values as codes, rounded half up and saturated (float64 holding whole numbers)."""

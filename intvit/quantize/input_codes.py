@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import U8, Interval
+from intvit.numerics import S16, U8, Interval
+from intvit.quantize.encoding import Encoding, compress
 from intvit.quantize.ranges import encode
 
 Array = NDArray[Any]
@@ -18,6 +19,21 @@ RESIDUAL_BITS = 3
 Of weights of 8 bits their copies for the residuals keep 8 - b bits, so b = 3 and 4 leave about the same error, a seventh of
 that of 8 bits: the one by the residuals' own rounding, the other by that of the copies.
 """
+RESIDUAL_MARGIN = 1.25
+"""How much wider the range of a channel with a residual is made: saturation is most of what is left of its error."""
+FINE_CODES = Interval(0, (U8.high << RESIDUAL_BITS) + U8.high - (1 << (RESIDUAL_BITS - 1)))
+"""The codes that a coarse code and a residual can tell: residuals reach beyond the largest coarse code."""
+
+
+def finer(encoding: Encoding, widened: Array) -> Encoding:
+    """Return the s16 codes that `AppendResiduals` splits.
+
+    Args:
+        encoding: of 8 bits.
+        widened: by how much each channel's scale grows, in a shape that broadcasts to the encoding's scale.
+    """
+    step = 1 << RESIDUAL_BITS
+    return Encoding(S16, compress(encoding.scale / step * widened), encoding.zero_point * step, FINE_CODES)
 
 
 @dataclass(frozen=True)

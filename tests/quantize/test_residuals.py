@@ -11,11 +11,10 @@ from intvit import ops
 from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
 from intvit.ir import infer_types
-from intvit.numerics import Interval
 from intvit.quantize import quantize
 from intvit.quantize.api import normalizer
 from intvit.quantize.calibrate import float_session
-from intvit.quantize.input_codes import RESIDUAL_BITS, InputCodes
+from intvit.quantize.input_codes import FINE_CODES, RESIDUAL_BITS, InputCodes
 from intvit.quantize.ranges import encode
 from intvit.quantize.recipe import find_recipe
 from intvit.quantize.residuals import Group, taken_groups
@@ -34,7 +33,7 @@ def images(count, seed):
 def test_units_are_what_the_operator_gives_and_keep_the_real_values(residuals):
     rng = np.random.default_rng(0)
     scale, zero_point = rng.uniform(0.01, 0.1, 6), rng.integers(0, 256, 6) * float(STEP)
-    source = InputCodes(scale, zero_point, Interval(0, 255 * STEP), np.array(residuals, np.int64))
+    source = InputCodes(scale, zero_point, FINE_CODES, np.array(residuals, np.int64))
     real, weight = rng.normal(size=(500, 6)) * 20, rng.normal(size=(6, 4))
     fine = encode(real, scale, zero_point, source.codes)
     units = source.units(real)

@@ -141,7 +141,8 @@ def _divide(context: Context, node: FloatNode, product: str, row_sum: RowSum, va
     encoding = context.site_encoding(site, dtype, scale / alpha[head], beta + alpha[head] * zero)
     encoding = replace(encoding, span=codes)
     if node.output in context.residuals:
-        encoding, alpha, beta = context.finer(node.output, encoding), alpha * (1 << RESIDUAL_BITS), beta << RESIDUAL_BITS
+        encoding = context.with_residuals(site, encoding, margin=1.0)
+        alpha, beta = alpha * (1 << RESIDUAL_BITS), beta << RESIDUAL_BITS
     numerators, shift = _numerators(alpha, row_sum.least)
     op = SoftmaxDivide(to=encoding.dtype, low=encoding.low, high=encoding.high, zero_point=beta, shift=shift)
     constant = context.builder.constant(f"{node.name}.numerator", _per_head(numerators, shape))

@@ -20,7 +20,7 @@ from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, compress, per_tensor
 from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.focused import Focus
-from intvit.quantize.input_codes import RESIDUAL_BITS
+from intvit.quantize.input_codes import RESIDUAL_MARGIN, finer
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.recipe import SEARCHED_BITS, Recipe, Spread
@@ -158,9 +158,17 @@ class Context:
         self.channels[site.value] = (scale, zero_point)
         return Encoding(dtype, compress(scale[site.channel]), compress(zero_point[site.channel]))
 
-    def finer(self, value: str, encoding: Encoding) -> Encoding:
-        """Return a site's encoding in the finer codes that `AppendResiduals` splits, if any of its channels has residuals."""
-        return encoding.finer(RESIDUAL_BITS) if value in self.residuals else encoding
+    def with_residuals(self, site: Site, encoding: Encoding, margin: float = RESIDUAL_MARGIN) -> Encoding:
+        """Return the codes of a site that `AppendResiduals` splits, if any of its channels has residuals.
+
+        Args:
+            site: the site.
+            encoding: its codes of 8 bits.
+            margin: by how much the ranges of the channels with residuals grow.
+        """
+        if site.value not in self.residuals:
+            return encoding
+        return finer(encoding, np.where(np.isin(site.channel, self.residuals[site.value]), margin, 1.0))
 
     def stream(self, value: str) -> Lowered:
         """Return a value with one scale and no zero point, requantized to s16 if it is not so already."""

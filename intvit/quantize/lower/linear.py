@@ -138,7 +138,8 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         choice = choose_linear_input(context, site, statistics, context.spreads.get(value), per_channel)
         context.note_error(site, choice.error)
         codes = unsigned_codes(context.act_bits(site))
-        return context.finer(value, replace(context.site_encoding(site, U8, choice.scale, choice.zero_point), span=codes))
+        encoding = replace(context.site_encoding(site, U8, choice.scale, choice.zero_point), span=codes)
+        return context.with_residuals(site, encoding)
     if site.kind == UseKind.MATMUL:
         choice = choose_matmul_operand(context, site, statistics)
         context.note_error(site, choice.error)

@@ -58,7 +58,7 @@ def mixture_encoding(context: Context, value: str) -> Encoding:
     spread = Spread(0.0 if alike else context.recipe.value.strength, context.recipe.attention)
     statistics, middle = context.statistics[value], (U8.high + 1) // 2
     scale = spread_scales(np.maximum(statistics.high, -statistics.low), spread) / (middle - 1)
-    return context.finer(value, context.site_encoding(site, U8, scale, np.full(site.channels, float(middle))))
+    return context.with_residuals(site, context.site_encoding(site, U8, scale, np.full(site.channels, float(middle))))
 
 
 def probability_bits(tokens: int) -> int:
