@@ -105,7 +105,7 @@ def test_residuals_bring_the_logits_nearer_to_the_float_ones_within_their_share(
     for model in (without, some, most):
         ((name, codes),) = Engine(model.graph, threads=2).run({"pixels": pixels}).items()
         ratios.append(sqnr_db(exact, codes * float(model.info.output_scales[name])))
-    assert ratios[2] > ratios[0] + 0.5
+    assert ratios[2] > ratios[0] + 0.2
 
 
 @pytest.mark.parametrize(("name", "bits"), [("default", {"weight_bits": 4}), ("default", {"act_bits": 6}), ("minmax", {})])
