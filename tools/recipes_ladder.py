@@ -104,6 +104,7 @@ INGREDIENTS = (
     Ingredient("GELU's spread chosen by the logits", _of_goal("gelu_candidates", "selection_images")),
     Ingredient("the mean error goes into the bias", _of_goal("correct_bias")),
     Ingredient("weights make up for each other's rounding", _of_goal("compensate_weights")),
+    Ingredient("residuals of chosen channels", _of_goal("residual_share")),
 )
 """From `START` to `GOAL`, one at a time, each added to those before."""
 
