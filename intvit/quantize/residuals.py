@@ -62,7 +62,7 @@ def choose_residuals(
         normalize: uint8 [N, H, W, 3] to the model's input.
         progress: called with (sites done, sites in all).
     """
-    sites = [site for site in context.sites.values() if _can_have_residuals(context, site)]
+    sites = [site for site in context.sites.values() if can_have_residuals(context, site)]
     if not context.recipe.residual_share or not sites:
         return {}
     images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
@@ -76,7 +76,7 @@ def choose_residuals(
     return taken_groups(groups, multiplications(context.graph, context.layers), context.recipe.residual_share)
 
 
-def _can_have_residuals(context: Context, site: Site) -> bool:
+def can_have_residuals(context: Context, site: Site) -> bool:
     """Whether a site has uniform codes of 8 bits, of its own, that only linear layers with weights of 8 bits read."""
     if context.recipe.two_scale_gelu or context.recipe.outlier_channels:
         return False

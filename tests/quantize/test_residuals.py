@@ -17,9 +17,10 @@ from intvit.quantize.calibrate import float_session
 from intvit.quantize.input_codes import FINE_CODES, RESIDUAL_BITS, InputCodes
 from intvit.quantize.ranges import encode
 from intvit.quantize.recipe import find_recipe
-from intvit.quantize.residuals import Group, taken_groups
+from intvit.quantize.residuals import Group, can_have_residuals, taken_groups
 from intvit.report.macs import macs
 from intvit.runtime.engine import Engine
+from intvit.runtime.reference import run_reference
 
 EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
 STEP = 1 << RESIDUAL_BITS
@@ -120,3 +121,27 @@ def test_with_fewer_bits_only_what_makes_the_outputs_has_them(name, bits):
 def test_all_layers_that_read_a_value_share_its_residuals():
     sources = [node.inputs[0] for node in residuals(convert(1.0))]
     assert len(sources) == len(set(sources)) > 4
+
+
+OTHERS = ["chunk_gap_torchscript17", "index_distilled_torchscript17", "sequence_first_torchscript17", "written_torchscript17"]
+
+
+@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("name", OTHERS)
+def test_residuals_of_some_channels_or_all_leave_other_models_faithful(name, step, monkeypatch):
+    def every(context, *_):
+        sites = [site for site in context.sites.values() if can_have_residuals(context, site)]
+        return {site.value: np.arange(0, site.channels, step) for site in sites}
+
+    monkeypatch.setattr(importlib.import_module("intvit.quantize.api"), "choose_residuals", every)
+    canonical = import_onnx(EXPORT.with_name(f"{name}.onnx"))
+    size = int(canonical.model.graph.inputs[0].shape[2])
+    seen = list(np.random.default_rng(0).integers(0, 256, (8, size, size, 3), np.uint8))
+    model = quantize(canonical, seen)
+    assert len(residuals(model)) > 4
+    session, pixels = float_session(canonical), np.stack(seen)
+    feed = {session.get_inputs()[0].name: normalizer(Preprocess.preset("imagenet", size, size))(pixels)}
+    got, reference = Engine(model.graph).run({"pixels": pixels}), run_reference(model.graph, {"pixels": pixels})
+    for output, want in zip(model.graph.outputs, session.run(list(model.graph.outputs), feed), strict=True):
+        np.testing.assert_array_equal(got[output], reference[output])
+        assert sqnr_db(want, got[output] * float(model.info.output_scales[output])) > 25

@@ -164,7 +164,7 @@ class Context:
         Args:
             site: the site.
             encoding: its codes of 8 bits.
-            margin: by how much the ranges of the channels with residuals grow.
+            margin: by how much the ranges of the channels with residuals grow, if scales may differ by channel.
         """
         if site.value not in self.residuals:
             return encoding

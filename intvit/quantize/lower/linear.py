@@ -13,7 +13,7 @@ from intvit.numerics import S8, S16, S32, U8, Interval, IntType
 from intvit.ops import AppendResiduals, Reshape, Transpose
 from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, wide_codes, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
-from intvit.quantize.input_codes import RESIDUAL_BITS, InputCodes
+from intvit.quantize.input_codes import RESIDUAL_BITS, RESIDUAL_MARGIN, InputCodes
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.emit_linear import emit_linear, last_axis
@@ -139,7 +139,7 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         context.note_error(site, choice.error)
         codes = unsigned_codes(context.act_bits(site))
         encoding = replace(context.site_encoding(site, U8, choice.scale, choice.zero_point), span=codes)
-        return context.with_residuals(site, encoding)
+        return context.with_residuals(site, encoding, RESIDUAL_MARGIN if per_channel else 1.0)
     if site.kind == UseKind.MATMUL:
         choice = choose_matmul_operand(context, site, statistics)
         context.note_error(site, choice.error)
