@@ -193,8 +193,7 @@ def readers_of(context: Context, site: Site) -> Iterator[tuple[LinearLayer, Arra
     """Yield the linear layers that read a site, each with the site's channel that arrives at each of its inputs."""
     for use in site.uses:
         if use.node is not None and use.kind == UseKind.LINEAR:
-            arriving = site.arriving(use)
-            yield context.layers[use.node.name], arriving.reshape(-1, arriving.shape[-1])[0]
+            yield context.layers[use.node.name], site.arriving_columns(use)
 
 
 def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:

@@ -69,6 +69,12 @@ class Site:
         """Return the channel number of every element that arrives at a use, in the use's shape."""
         return self.channel.reshape(-1)[use.elements]
 
+    def arriving_columns(self, use: Use) -> Array:
+        """Return the channel number that arrives at each input of a linear layer, int64 [K]; all its rows have the same."""
+        arriving = self.arriving(use)
+        columns: Array = arriving.reshape(-1, arriving.shape[-1])[0]
+        return columns
+
     @cached_property
     def ties(self) -> Array:
         """For every channel, the number of the group that must share one scale, int64 [channels]."""

@@ -69,8 +69,7 @@ def _residual_channels(context: Context, layer: LinearLayer) -> Array:
     if layer.kernel or not context.residuals:
         return np.empty(0, np.int64)
     site, use = reader_of(context, layer)
-    arriving = site.arriving(use)
-    return np.flatnonzero(np.isin(arriving.reshape(-1, arriving.shape[-1])[0], context.residuals.get(site.value, ())))
+    return np.flatnonzero(np.isin(site.arriving_columns(use), context.residuals.get(site.value, ())))
 
 
 def _reshaped(encoding: Encoding, *shape: int) -> Encoding:
