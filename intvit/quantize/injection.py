@@ -6,40 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
-from intvit.quantize.calibrate import float_session, open_session
+from intvit.quantize.calibrate import float_session
+from intvit.quantize.float_parts import crossing_after, rest_after
 
 Array = NDArray[Any]
-
-
-def rest_after(model: CanonicalModel, value: str) -> tuple[Any, list[str]]:
-    """Return a session on the nodes that come after a value's, and the values that it takes, `value` among them."""
-    proto = model.to_proto()
-    crossing = _crossing(proto, value)
-    del proto.graph.node[: _end(proto, value)]
-    del proto.graph.input[:]
-    proto.graph.input.extend(onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in crossing)
-    return open_session(proto), crossing
-
-
-def share_after(model: CanonicalModel, value: str) -> float:
-    """Return which share of a model's nodes comes after a value's, above 0."""
-    proto = model.to_proto()
-    return 1 - (_end(proto, value) - 1) / len(proto.graph.node)
-
-
-def _crossing(proto: onnx.ModelProto, value: str) -> list[str]:
-    """Return what the nodes after a value's read of what is made up to there."""
-    nodes, end = list(proto.graph.node), _end(proto, value)
-    made = {name for node in nodes[:end] for name in node.output} | {v.name for v in proto.graph.input}
-    return sorted(made & {name for node in nodes[end:] for name in node.input})
-
-
-def _end(proto: onnx.ModelProto, value: str) -> int:
-    return next(i for i, node in enumerate(proto.graph.node) if value in node.output) + 1
 
 
 class Injection:
@@ -56,7 +29,7 @@ class Injection:
         self._model = model
         self._outputs = [str(value.name) for value in model.model.graph.outputs]
         proto = model.to_proto()
-        kept = {name for value in values for name in (value, *_crossing(proto, value))}
+        kept = {name for value in values for name in (value, *crossing_after(proto, value))}
         names = sorted({*self._outputs, *watched, *kept})
         session = float_session(model, names)
         feed = session.get_inputs()[0].name

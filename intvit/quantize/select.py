@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
 from intvit.numerics import Interval
-from intvit.quantize.calibrate import BATCH, Progress, float_session
+from intvit.quantize.calibrate import Progress, float_session, run_in_batches
 from intvit.quantize.choose import gelu_encoding, wide_limit
-from intvit.quantize.injection import rest_after, share_after
+from intvit.quantize.float_parts import Walk, rest_after, share_after
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
 from intvit.quantize.ranges import decode, encode, unsigned_codes
@@ -57,10 +57,16 @@ def select_spreads(
     if len(candidates) == 1 or len(pixels) < MIN_IMAGES:
         return result
     readers = _layers_behind(context)
-    for done, (site, layer) in enumerate(readers.items()):
-        asked = max(context.recipe.selection_images / share_after(model, layer.output), FOLDS)
+    shares = {site: share_after(model, layer.output) for site, layer in readers.items()}
+    images = normalize(np.stack(pixels))
+    outputs = run_in_batches(float_session(model), {context.graph.input: images}, context.graph.outputs)
+    walk = Walk(model, images, list(readers))
+    for done, site in enumerate(sorted(readers, key=lambda site: -shares[site])):
+        asked = max(context.recipe.selection_images / shares[site], FOLDS)
         judges = np.linspace(0, len(pixels) - 1, min(int(asked), MOST_IMAGES, len(pixels))).astype(int)
-        errors = _logit_errors(context, model, (site, layer), judges, normalize(np.stack([pixels[i] for i in judges])))
+        seen = walk.to(readers[site].output) | outputs
+        errors = _logit_errors(context, model, (site, readers[site]), judges, seen)
+        walk.drop(site)
         result[site] = candidates[int(errors.argmin())]
         if progress:
             progress(done + 1, len(readers))
@@ -68,7 +74,7 @@ def select_spreads(
 
 
 def _logit_errors(
-    context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], judges: Array, images: Array
+    context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], judges: Array, seen: dict[str, Array]
 ) -> Array:
     """Return the squared error of the outputs for every candidate, float64 [candidates]; infinite for those given up.
 
@@ -77,24 +83,25 @@ def _logit_errors(
         model: the canonical float model.
         place: the GELU output, and the layer that reads it.
         judges: the numbers, among the calibration images, of those that judge, int64 [images].
-        images: these as the model's input, float32 [images, 3, H, W].
+        seen: what the float model has for all calibration images: the outputs, the GELU's output, and what crosses from the
+            layer to the rest of the model.
     """
     site, layer = place
     statistics, codes = context.statistics[site], unsigned_codes(context.act_bits(context.sites[site]))
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
     rest, crossing = rest_after(model, layer.output)
-    head = float_session(model, [site, *crossing])
-    weight_errors = [_weight_error(context, layer, gelu_encoding(statistics, spread, codes), codes) for spread in candidates]
+    weight = layer.weight.astype(np.float32)
+    weight_errors = [_weight_error(context, layer, _single(gelu_encoding(statistics, c, codes)), codes) for c in candidates]
     errors = np.zeros(len(candidates))
     for fold in range(FOLDS):
-        seen = _run(head, {head.get_inputs()[0].name: images[fold::FOLDS]}, [*outputs, site, *crossing])
-        feed, x = {name: seen[name] for name in crossing}, seen[site].astype(np.float64)
+        own = judges[fold::FOLDS]
+        x, feed = seen[site][own], {name: seen[name][own] for name in crossing}
         for i in np.flatnonzero(np.isfinite(errors)):
-            encoding = gelu_encoding(statistics, candidates[i], codes, judges[fold::FOLDS])
-            noise = (decode(encode(x, *encoding, codes), *encoding) - x) @ layer.weight + x @ weight_errors[i]
+            encoding = _single(gelu_encoding(statistics, candidates[i], codes, own))
+            noise = (decode(encode(x, *encoding, codes), *encoding) - x) @ weight + x @ weight_errors[i]
             noise -= noise.mean(tuple(range(noise.ndim - 1)))
-            noisy = _run(rest, feed | {layer.output: seen[layer.output] + noise.astype(np.float32)}, outputs)
-            errors[i] += sum(float(((noisy[o] - seen[o]) ** 2).sum()) for o in outputs)
+            noisy = run_in_batches(rest, feed | {layer.output: feed[layer.output] + noise}, outputs)
+            errors[i] += sum(float(((noisy[o] - seen[o][own]) ** 2).sum()) for o in outputs)
         errors[errors > HOPELESS * errors.min()] = np.inf
     return errors
 
@@ -117,21 +124,17 @@ def _layers_behind(context: Context) -> dict[str, LinearLayer]:
 
 
 def _weight_error(context: Context, layer: LinearLayer, encoding: tuple[Array, Array], codes: Interval) -> Array:
-    """Return what rounding adds to the real weights, float64 [K, C], of a layer that reads codes of that encoding."""
+    """Return what rounding adds to the real weights, float32 [K, C], of a layer that reads codes of that encoding."""
     scale, zero_point = encoding
-    units = encode(context.layer_rows.of(layer), scale, zero_point, codes)
-    folded = layer.weight * scale[:, None]
+    units = encode(context.layer_rows.of(layer).astype(np.float32), scale, zero_point, codes)
+    folded = layer.weight.astype(np.float32) * scale[:, None]
     bits, compensate = context.weight_bits(layer), context.recipe.compensate_weights
     rounded, steps = rounded_weights(folded, units - units.mean(0), bits, compensate)
     error: Array = (rounded * steps - folded) / scale[:, None]
     return error
 
 
-def _run(session: Any, feed: dict[str, Array], outputs: list[str]) -> dict[str, Array]:
-    """Run a session over a batch in small parts and join the results."""
-    images = len(next(iter(feed.values())))
-    parts = []
-    for start in range(0, images, BATCH):
-        part = {name: array[start : start + BATCH] for name, array in feed.items()}
-        parts.append(session.run(outputs, part))
-    return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(outputs)}
+def _single(encoding: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Return an encoding in float32, which is exact enough to judge by and half the work."""
+    scale, zero_point = encoding
+    return scale.astype(np.float32), zero_point.astype(np.float32)

@@ -14,7 +14,8 @@ from intvit.ir.check import check_graph
 from intvit.quantize import quantize
 from intvit.quantize.api import normalizer
 from intvit.quantize.budget import Item, Product, spend
-from intvit.quantize.injection import Injection, rest_after
+from intvit.quantize.float_parts import rest_after
+from intvit.quantize.injection import Injection
 from intvit.quantize.recipe import find_recipe
 from intvit.report.choices import bits_lines, chosen_bits
 

@@ -13,7 +13,6 @@ from intvit.quantize.api import normalizer
 from intvit.quantize.calibrate import calibrate
 from intvit.quantize.choose import gelu_encoding
 from intvit.quantize.float_graph import FloatGraph
-from intvit.quantize.injection import share_after
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import linear_layers
 from intvit.quantize.lower.context import Context
@@ -84,12 +83,3 @@ def test_one_candidate_and_few_images_are_not_judged():
     few = IMAGES[: select.MIN_IMAGES - 1]
     two = context(only, Spread(0.0, 1.0))
     assert set(select.select_spreads(two, MODEL, few, NORMALIZE).values()) == {DEFAULT_SPREAD}
-
-
-def test_the_share_of_the_model_after_a_value_falls_from_one():
-    outputs = [node.output for node in FloatGraph(MODEL).nodes]
-    shares = [share_after(MODEL, value) for value in outputs]
-    assert all(0 < share <= 1 for share in shares)
-    assert shares == sorted(shares, reverse=True)
-    assert shares[0] > 0.9
-    assert shares[-1] < 0.1
