@@ -26,9 +26,8 @@ class Injection:
     """
 
     def __init__(self, model: CanonicalModel, values: Sequence[str], watched: Sequence[str], images: Array) -> None:
-        self._model = model
         self._outputs = [str(value.name) for value in model.model.graph.outputs]
-        proto = model.to_proto()
+        self._proto = proto = model.to_proto()
         kept = {name for value in values for name in (value, *crossing_after(proto, value))}
         names = sorted({*self._outputs, *watched, *kept})
         session = float_session(model, names)
@@ -39,7 +38,7 @@ class Injection:
 
     def errors(self, value: str, changes: Sequence[Callable[[dict[str, Array]], Array]]) -> list[float]:
         """Return the squared error of all outputs for each change, which makes of an image's values another `value`."""
-        rest, crossing = rest_after(self._model, value)
+        rest, crossing = rest_after(self._proto, value)
         errors = [0.0] * len(changes)
         for seen in self._seen:
             feed = {name: seen[name] for name in crossing}

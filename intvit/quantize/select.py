@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
@@ -56,16 +57,16 @@ def select_spreads(
     result = dict.fromkeys(_gelu_sites(context), candidates[0] if len(candidates) == 1 else DEFAULT_SPREAD)
     if len(candidates) == 1 or len(pixels) < MIN_IMAGES:
         return result
-    readers = _layers_behind(context)
-    shares = {site: share_after(model, layer.output) for site, layer in readers.items()}
+    readers, proto = _layers_behind(context), model.to_proto()
+    shares = {site: share_after(proto, layer.output) for site, layer in readers.items()}
     images = normalize(np.stack(pixels))
     outputs = run_in_batches(float_session(model), {context.graph.input: images}, context.graph.outputs)
-    walk = Walk(model, images, list(readers))
+    walk = Walk(proto, images, list(readers))
     for done, site in enumerate(sorted(readers, key=lambda site: -shares[site])):
         asked = max(context.recipe.selection_images / shares[site], FOLDS)
         judges = np.linspace(0, len(pixels) - 1, min(int(asked), MOST_IMAGES, len(pixels))).astype(int)
         seen = walk.to(readers[site].output) | outputs
-        errors = _logit_errors(context, model, (site, readers[site]), judges, seen)
+        errors = _logit_errors(context, proto, (site, readers[site]), judges, seen)
         walk.drop(site)
         result[site] = candidates[int(errors.argmin())]
         if progress:
@@ -74,13 +75,13 @@ def select_spreads(
 
 
 def _logit_errors(
-    context: Context, model: CanonicalModel, place: tuple[str, LinearLayer], judges: Array, seen: dict[str, Array]
+    context: Context, proto: onnx.ModelProto, place: tuple[str, LinearLayer], judges: Array, seen: dict[str, Array]
 ) -> Array:
     """Return the squared error of the outputs for every candidate, float64 [candidates]; infinite for those given up.
 
     Args:
         context: the lowering's state.
-        model: the canonical float model.
+        proto: the canonical float model.
         place: the GELU output, and the layer that reads it.
         judges: the numbers, among the calibration images, of those that judge, int64 [images].
         seen: what the float model has for all calibration images: the outputs, the GELU's output, and what crosses from the
@@ -89,7 +90,7 @@ def _logit_errors(
     site, layer = place
     statistics, codes = context.statistics[site], unsigned_codes(context.act_bits(context.sites[site]))
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
-    rest, crossing = rest_after(model, layer.output)
+    rest, crossing = rest_after(proto, layer.output)
     weight = layer.weight.astype(np.float32)
     weight_errors = [_weight_error(context, layer, _single(gelu_encoding(statistics, c, codes)), codes) for c in candidates]
     errors = np.zeros(len(candidates))

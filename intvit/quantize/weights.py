@@ -14,6 +14,8 @@ DAMPING = 0.01
 """Share of the mean diagonal that is added to the Gram matrix before it is inverted (GPTQ, arXiv 2210.17323, sec. 3.3)."""
 FEW_ROWS = 64
 """With fewer rows than this many times the inputs, the Gram matrix is damped more."""
+BLOCK = 64
+"""How many rows are rounded before their errors are passed on in one product."""
 CLIPS = np.linspace(1.0, 0.5, 26)
 """Shares of a channel's largest weight that are tried as the end of its codes, where there are few of them."""
 
@@ -59,7 +61,11 @@ def channel_scales(weight: Array, bits: int, importance: Array | None = None) ->
 
 
 def compensated_weights(weight: Array, inputs: Array, bits: int = 8) -> tuple[Array, Array]:
-    """Round weights one input at a time; each rounding error is made up for by the weights still to come (GPTQ).
+    """Round weights one input at a time; each rounding error is made up for by the weights still to come.
+
+    This is GPTQ (arXiv 2210.17323) in the form of Babai's nearest plane (arXiv 2507.18553), which inverts nothing: inputs are
+    taken from the largest to the smallest, and with the Gram matrix `L L^T` of the reversed order, row i is shifted by
+    `sum_j>i (L_ji / L_ii) error_j` before it is rounded.
 
     Args:
         weight: float64 [K, C].
@@ -74,15 +80,16 @@ def compensated_weights(weight: Array, inputs: Array, bits: int = 8) -> tuple[Ar
     scale = channel_scales(weight, bits, spread)
     damping = DAMPING * max(1.0, FEW_ROWS * len(weight) / len(inputs))
     gram[np.diag_indices_from(gram)] += damping * float(spread.mean()) + 1e-12
-    order = np.argsort(-spread, kind="stable")
-    factor = np.linalg.cholesky(np.linalg.inv(gram[np.ix_(order, order)])).T
-    rest = (weight / scale)[order]
-    codes = np.empty_like(rest)
-    for start in range(0, len(rest), 64):
-        _round_block(rest, codes, factor, slice(start, min(start + 64, len(rest))), bits)
-    result = np.empty_like(codes)
-    result[order] = codes
-    return result, scale
+    order = np.argsort(-spread, kind="stable")[::-1]
+    factor = np.linalg.cholesky(gram[np.ix_(order, order)])
+    factor /= np.diag(factor)
+    exact = (weight / scale)[order]
+    errors = np.zeros_like(exact)
+    for stop in range(len(exact), 0, -BLOCK):
+        _round_block(exact, errors, factor, slice(max(stop - BLOCK, 0), stop), bits)
+    codes = np.empty_like(exact)
+    codes[order] = np.round(exact - errors)
+    return codes, scale
 
 
 def rounded_weights(weight: Array, inputs: Array, bits: int, compensate: bool) -> tuple[Array, Array]:
@@ -93,14 +100,14 @@ def rounded_weights(weight: Array, inputs: Array, bits: int, compensate: bool) -
     return compensated_weights(weight, inputs, bits) if compensate else round_weights(weight, bits)
 
 
-def _round_block(rest: Array, codes: Array, factor: Array, block: slice, bits: int) -> None:
-    """Round a block of rows of `rest` into `codes` and pass their errors on to all later rows."""
-    errors = np.empty((block.stop - block.start, rest.shape[1]))
-    for i in range(block.start, block.stop):
-        codes[i] = _nearest(rest[i], bits)
-        errors[i - block.start] = (rest[i] - codes[i]) / factor[i, i]
-        rest[i + 1 : block.stop] -= np.outer(factor[i, i + 1 : block.stop], errors[i - block.start])
-    rest[block.stop :] -= factor[block, block.stop :].T @ errors
+def _round_block(exact: Array, errors: Array, factor: Array, block: slice, bits: int) -> None:
+    """Round a block of rows, last to first, each shifted by the errors of all rows behind it, and note their errors."""
+    shifted = exact[block] + factor[block.stop :, block].T @ errors[block.stop :]
+    within = factor[block, block]
+    for i in reversed(range(len(shifted))):
+        error = exact[block.start + i] - _nearest(shifted[i], bits)
+        errors[block.start + i] = error
+        shifted[:i] += np.outer(within[i, :i], error)
 
 
 def _nearest(values: Array, bits: int) -> Array:

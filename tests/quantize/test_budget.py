@@ -90,7 +90,7 @@ def test_an_injected_error_is_that_of_the_changed_model():
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     changed = session.run(None, {session.get_inputs()[0].name: pixels})[0]
     assert doubled == pytest.approx(float(((changed - exact) ** 2).sum()), rel=1e-3)
-    assert value in rest_after(model, value)[1]
+    assert value in rest_after(model.to_proto(), value)[1]
 
 
 @pytest.mark.parametrize("budget", [1.0, 1.3, 2.0])

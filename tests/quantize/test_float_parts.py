@@ -12,6 +12,7 @@ from intvit.quantize.float_parts import Walk, rest_after, share_after
 EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
 MODEL = import_onnx(EXPORT)
 GRAPH = FloatGraph(MODEL)
+PROTO = MODEL.to_proto()
 IMAGES = np.random.default_rng(3).normal(size=(6, 3, 16, 16)).astype(np.float32)
 GELUS = [node.output for node in GRAPH.nodes if node.op == "Gelu"]
 PLACES = [GRAPH.consumers[value][0][0].output for value in GELUS]
@@ -23,7 +24,7 @@ def whole(names):
 
 def test_a_walk_sees_what_the_whole_model_has():
     expected = whole([*GELUS, *PLACES])
-    walk = Walk(MODEL, IMAGES, GELUS)
+    walk = Walk(PROTO, IMAGES, GELUS)
     assert len(GELUS) > 1
     for gelu, place in zip(GELUS, PLACES, strict=True):
         seen = walk.to(place)
@@ -35,8 +36,8 @@ def test_a_walk_sees_what_the_whole_model_has():
 
 def test_the_rest_goes_on_to_the_outputs():
     expected = whole(GRAPH.outputs)
-    seen = Walk(MODEL, IMAGES, []).to(PLACES[0])
-    rest, crossing = rest_after(MODEL, PLACES[0])
+    seen = Walk(PROTO, IMAGES, []).to(PLACES[0])
+    rest, crossing = rest_after(PROTO, PLACES[0])
     found = run_in_batches(rest, {name: seen[name] for name in crossing}, GRAPH.outputs)
     for name in GRAPH.outputs:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
@@ -44,7 +45,7 @@ def test_the_rest_goes_on_to_the_outputs():
 
 def test_the_share_of_the_model_after_a_value_falls_from_one():
     outputs = [node.output for node in FloatGraph(MODEL).nodes]
-    shares = [share_after(MODEL, value) for value in outputs]
+    shares = [share_after(PROTO, value) for value in outputs]
     assert all(0 < share <= 1 for share in shares)
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 0.9
