@@ -29,7 +29,6 @@ from report_head import report_head
 from speed_tables import MODELS, Measured, readme_rows, report_sections
 
 REPORT = RESULTS / "speed.md"
-CHART = REPORT.with_suffix(".svg")
 CALIBRATION_IMAGES = 8
 THREADS, BATCHES = (1, 2), (1, 8)
 PEERS = ("openvino", "nncf", "onnxruntime")
@@ -102,13 +101,13 @@ def find_models(given: Sequence[Path], data: Path) -> dict[str, Path]:
     return {name: found[name].resolve() for name in MODELS}
 
 
-def draw(models: Sequence[Measured]) -> None:
+def draw(models: Sequence[Measured], chart: Path) -> None:
     """Draw the latencies of one image on one thread."""
     from intvit.bench.chart import draw_chart
     from intvit.bench.panels import panels_of
 
     panels = [panel for measured in models for panel in panels_of(MODELS[measured.name].title, measured.cases[1, 1])]
-    CHART.write_bytes(draw_chart(panels, "svg"))
+    chart.write_bytes(draw_chart(panels, "svg"))
 
 
 def update_readme(models: Sequence[Measured]) -> None:
@@ -129,17 +128,23 @@ def main() -> None:
     parser.add_argument("--models", type=Path, nargs="*", default=[])
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seconds", type=int, default=20, help="time for the rounds of each case (20)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=REPORT,
+        help="where to write the page, with its chart beside it; the README takes its table from the page of this name alone",
+    )  # fmt: skip
     options = parser.parse_args()
     files = find_models(options.models, options.data)
     options.work.mkdir(parents=True, exist_ok=True)
     lab = Lab(options.work.resolve(), (options.data / "imagenet" / "calib").resolve(), options.seconds)
     models = [measure(lab, name, file) for name, file in files.items()]
     command = f"python tools/speed_report.py --data DATA --models FILES --work WORK --seconds {options.seconds}"
-    parts = ["# Speed, measured\n", report_head(command) + f"- Peers: {versions()}\n", *report_sections(models)]
-    REPORT.write_text("\n".join(parts))
-    draw(models)
-    update_readme(models)
-    print(REPORT.read_text())
+    chart = options.output.with_suffix(".svg")
+    parts = ["# Speed, measured\n", report_head(command) + f"- Peers: {versions()}\n", *report_sections(models, chart.name)]
+    options.output.write_text("\n".join(parts))
+    draw(models, chart)
+    if options.output == REPORT:
+        update_readme(models)
+    print(options.output.read_text())
 
 
 if __name__ == "__main__":

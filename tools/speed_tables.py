@@ -53,13 +53,13 @@ class Measured:
     avx2: Values | None
 
 
-def report_sections(models: Sequence[Measured]) -> list[str]:
-    """Return the report's sections as Markdown."""
+def report_sections(models: Sequence[Measured], chart: str = "speed.svg") -> list[str]:
+    """Return the report's sections as Markdown; the chart is a file beside it."""
     return [
         "How it is measured: [docs/bench.md](../bench.md). Ratios are those of medians, with the quartiles of the ratios of\n"
         "single rounds; above 1 this engine is faster. The share of the limit counts the float model's multiply-accumulates.\n",
         f"While it measured, the process had {100 * _core_share(models):.0f} % of a core.\n",
-        "![latencies](speed.svg)\n",
+        f"![latencies]({chart})\n",
         _section("One image, one thread", [row for m in models for row in _main_rows(m)]),
         _section("Threads and batches", [row for m in models for row in _scaling_rows(m)]),
         _section("Memory and start", [_memory_row(m) for m in models] + _startup_rows(models[0])),
