@@ -55,9 +55,10 @@ def select_spreads(
     """
     candidates = context.recipe.gelu_candidates
     result = dict.fromkeys(_gelu_sites(context), candidates[0] if len(candidates) == 1 else DEFAULT_SPREAD)
-    if len(candidates) == 1 or len(pixels) < MIN_IMAGES:
+    readers = _layers_behind(context)
+    if len(candidates) == 1 or len(pixels) < MIN_IMAGES or not readers:
         return result
-    readers, proto = _layers_behind(context), model.to_proto()
+    proto = model.to_proto()
     shares = {site: share_after(proto, layer.output) for site, layer in readers.items()}
     images = normalize(np.stack(pixels))
     outputs = run_in_batches(float_session(model), {context.graph.input: images}, context.graph.outputs)
