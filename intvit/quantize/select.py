@@ -93,7 +93,7 @@ def _logit_errors(
     outputs, candidates = context.graph.outputs, context.recipe.gelu_candidates
     rest, crossing = rest_after(proto, layer.output)
     weight = layer.weight.astype(np.float32)
-    weight_errors = [_weight_error(context, layer, _single(gelu_encoding(statistics, c, codes)), codes) for c in candidates]
+    weight_errors = [_weight_error(context, layer, gelu_encoding(statistics, c, codes), codes) for c in candidates]
     errors = np.zeros(len(candidates))
     for fold in range(FOLDS):
         own = judges[fold::FOLDS]
@@ -128,12 +128,12 @@ def _layers_behind(context: Context) -> dict[str, LinearLayer]:
 def _weight_error(context: Context, layer: LinearLayer, encoding: tuple[Array, Array], codes: Interval) -> Array:
     """Return what rounding adds to the real weights, float32 [K, C], of a layer that reads codes of that encoding."""
     scale, zero_point = encoding
-    units = encode(context.layer_rows.of(layer).astype(np.float32), scale, zero_point, codes)
-    folded = layer.weight.astype(np.float32) * scale[:, None]
+    units = encode(context.layer_rows.of(layer), scale, zero_point, codes)
+    folded = layer.weight * scale[:, None]
     bits, compensate = context.weight_bits(layer), context.recipe.compensate_weights
     rounded, steps = rounded_weights(folded, units - units.mean(0), bits, compensate)
     error: Array = (rounded * steps - folded) / scale[:, None]
-    return error
+    return error.astype(np.float32)
 
 
 def _single(encoding: tuple[Array, Array]) -> tuple[Array, Array]:
