@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20, help="time for the rounds of each case (20)")
     parser.add_argument(
         "-o", "--output", type=Path, default=REPORT,
-        help="where to write the page, with its chart beside it; the README takes its table from the page of this name alone",
+        help="where to write the page, its chart beside it; only the default page's table goes into the README, too",
     )  # fmt: skip
     options = parser.parse_args()
     files = find_models(options.models, options.data)
@@ -142,7 +142,7 @@ def main() -> None:
     parts = ["# Speed, measured\n", report_head(command) + f"- Peers: {versions()}\n", *report_sections(models, chart.name)]
     options.output.write_text("\n".join(parts))
     draw(models, chart)
-    if options.output == REPORT:
+    if options.output.resolve() == REPORT.resolve():
         update_readme(models)
     print(options.output.read_text())
 

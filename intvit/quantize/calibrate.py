@@ -131,8 +131,8 @@ def run_in_batches(session: Any, feed: dict[str, Array], outputs: Sequence[str])
 
     Args:
         session: an ONNX Runtime session.
-        feed: its inputs, each with the images first.
-        outputs: the names of the outputs.
+        feed: its inputs, float32 [N, ...].
+        outputs: the names of its outputs, float32 [N, ...].
     """
     images = len(next(iter(feed.values())))
     parts = []

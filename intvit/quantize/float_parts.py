@@ -50,7 +50,7 @@ class Walk:
         """Run on to where a value is made, which must not lie before the last such place.
 
         Returns:
-            The values made up to there, this one among them, that later nodes read or that are kept.
+            The values made up to there, this one among them, that later nodes read or that are kept: float32 [N, ...].
         """
         end, wanted = _end(self._proto, value), {*crossing_after(self._proto, value)} | self._kept
         if end > self._done:

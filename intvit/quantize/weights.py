@@ -11,7 +11,7 @@ from intvit.quantize.recipe import SEARCHED_BITS
 
 Array = NDArray[Any]
 DAMPING = 0.01
-"""Share of the mean diagonal that is added to the Gram matrix before it is inverted (GPTQ, arXiv 2210.17323, sec. 3.3)."""
+"""Share of the mean diagonal that is added to the Gram matrix before it is factored (GPTQ, arXiv 2210.17323, sec. 3.3)."""
 FEW_ROWS = 64
 """With fewer rows than this many times the inputs, the Gram matrix is damped more."""
 BLOCK = 64
