@@ -20,21 +20,21 @@ from intvit.ops.softmax_exp import TOP
 from intvit.ops.softmax_polynomial import THRESHOLD_BITS, THRESHOLDS
 from intvit.quantize.bits import Bits
 from intvit.quantize.calibrate import Progress
-from intvit.quantize.choose import can_be_wide
+from intvit.quantize.choose import can_be_wide, readers_of
 from intvit.quantize.injection import Injection
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
-from intvit.quantize.multiplications import of_layer, of_product, products
+from intvit.quantize.multiplications import has_few_rows, of_product, price_of_layer, products
 from intvit.quantize.site_rounding import Change, rounding
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import UseKind
-from intvit.quantize.weights import round_weights
+from intvit.quantize.weights import WIDE_BITS, round_weights
 
 Array = NDArray[Any]
 JUDGED_IMAGES = 16
 """How many calibration images judge the candidates."""
 WIDER, NARROWER = (16, 8), (8, 6, 4)
-"""The bits among which a budget of at least 1, and a smaller one, chooses."""
+"""The bits of activations among which a budget of at least 1, and a smaller one, chooses."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,21 @@ class Item:
 
     name: str
     errors: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the bits of an item are judged.
+
+    Attributes:
+        cut: the value of the float model that is changed.
+        most: the number of bits that changes nothing.
+        changes: what any other number of bits makes of the value, most bits first.
+    """
+
+    cut: str
+    most: int
+    changes: Mapping[int, Change]
 
 
 @dataclass(frozen=True)
@@ -77,21 +92,22 @@ def choose_bits(
     """
     assert context.recipe.budget is not None
     budget = float(context.recipe.budget)
-    levels = WIDER if budget >= 1 else NARROWER
-    changes = _activation_changes(context, levels) | (_weight_changes(context, levels) if budget < 1 else {})
-    layers = context.layers
+    levels, weights_of = (WIDER, _wider_weights) if budget >= 1 else (NARROWER, _narrower_weights)
+    layers, products = context.layers, _products(context)
+    places = _activations(context, levels) | weights_of(context)
     images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
-    injection = Injection(model, [cut for cut, _ in changes.values()], [layer.input for layer in layers.values()], images)
+    injection = Injection(model, [p.cut for p in places.values()], [layer.input for layer in layers.values()], images)
     items = {}
-    for done, (name, (cut, by_bits)) in enumerate(changes.items()):
-        judged = dict(zip(by_bits, injection.errors(cut, list(by_bits.values())), strict=True))
-        items[name] = Item(name, {bits: judged.get(bits, 0.0) for bits in levels})
+    for done, (name, place) in enumerate(places.items()):
+        errors = injection.errors(place.cut, list(place.changes.values()))
+        items[name] = Item(name, {place.most: 0.0} | dict(zip(place.changes, errors, strict=True)))
         if progress:
-            progress(done + 1, len(changes))
-    chosen = spend(items, _products(context), budget)
+            progress(done + 1, len(places))
+    chosen = spend(items, products, budget)
+    inputs = {product.weights: product.activation for product in products}
     return Bits(
         activations={name: bits for name, bits in chosen.items() if name not in layers},
-        weights={name: bits for name, bits in chosen.items() if name in layers},
+        weights={name: min(bits, max(8, chosen.get(inputs[name] or "", 8))) for name, bits in chosen.items() if name in layers},
     )
 
 
@@ -140,21 +156,21 @@ def _products(context: Context) -> list[Product]:
     graph = context.graph
     readers = {use.node.name: site.value for site in context.sites.values() for use in site.uses
                if use.kind == UseKind.LINEAR and use.node is not None}  # fmt: skip
-    linear = [Product(of_layer(graph, layer), readers.get(layer.name), layer.name) for layer in context.layers.values()]
+    linear = [Product(price_of_layer(graph, layer), readers.get(layer.name), layer.name) for layer in context.layers.values()]
     between_activations = [Product(of_product(graph, node), node.inputs[0]) for node in products(graph, context.layers)]
     return linear + between_activations
 
 
-def _activation_changes(context: Context, levels: tuple[int, ...]) -> dict[str, tuple[str, dict[int, Change]]]:
-    """Return, for every activation with a choice, where to cut the graph, and what rounding to each number of bits does."""
+def _activations(context: Context, levels: tuple[int, ...]) -> dict[str, Place]:
+    """Return every activation with a choice, by value name."""
     few = [bits for bits in levels if bits <= 8]
     found = {}
     for site in context.sites.values():
         if can_be_wide(context, site) and not (levels == NARROWER and _feeds_output(context, site)):
-            found[site.value] = (site.value, {bits: rounding(context, site, bits) for bits in few})
+            found[site.value] = Place(site.value, levels[0], {bits: rounding(context, site, bits) for bits in few})
     for node in context.graph.nodes:
         if levels == WIDER and node.op == "Softmax" and context.family(node) == "polynomial":
-            found[node.output] = (node.output, {8: _softmax_rounding(node.output)})
+            found[node.output] = Place(node.output, levels[0], {8: _softmax_rounding(node.output)})
     return found
 
 
@@ -173,12 +189,19 @@ def _softmax_rounding(value: str) -> Change:
     return change
 
 
-def _weight_changes(context: Context, levels: tuple[int, ...]) -> dict[str, tuple[str, dict[int, Change]]]:
-    """Return the same for the weights of every layer whose input has codes of its own, but those that make the outputs."""
+def _wider_weights(context: Context) -> dict[str, Place]:
+    """Return the weights of every layer that few rows and perhaps 16 bits go into, by its name."""
+    graph, wide = context.graph, [site for site in context.sites.values() if can_be_wide(context, site)]
+    layers = [layer for site in wide for layer, _ in readers_of(context, site) if has_few_rows(graph, layer)]
+    return {layer.name: Place(layer.output, WIDE_BITS, {8: _weight_rounding(context, layer, 8)}) for layer in layers}
+
+
+def _narrower_weights(context: Context) -> dict[str, Place]:
+    """Return the weights of every layer whose input has codes of its own, but those that make the outputs, by its name."""
     free = [layer for layer in context.layers.values() if not layer.kernel and not context.makes_output(layer)]
+    fewer = [bits for bits in NARROWER if bits < 8]
     return {
-        layer.name: (layer.output, {bits: _weight_rounding(context, layer, bits) for bits in levels if bits < 8})
-        for layer in free
+        layer.name: Place(layer.output, 8, {bits: _weight_rounding(context, layer, bits) for bits in fewer}) for layer in free
     }
 
 

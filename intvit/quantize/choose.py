@@ -27,7 +27,7 @@ from intvit.quantize.ranges import (
 from intvit.quantize.recipe import NORMALIZED_SOFTMAXES, Spread
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
-from intvit.quantize.weights import round_weights
+from intvit.quantize.weights import WIDE_BITS, in_two_parts, round_weights
 
 if TYPE_CHECKING:
     from intvit.quantize.lower.context import Context
@@ -151,8 +151,10 @@ def wide_limit(context: Context, site: Site) -> int | None:
     shape = _wide_shape(context, site)
     heaviest = 1.0
     for layer, channels in readers_of(context, site):
-        codes, _ = round_weights(layer.weight * shape[channels, None], context.weight_bits(layer))
-        heaviest = max(heaviest, float(np.abs(codes).sum(0).max()))
+        bits = context.weight_bits(layer)
+        codes, _ = round_weights(layer.weight * shape[channels, None], bits)
+        parts = in_two_parts(codes) if bits == WIDE_BITS else codes
+        heaviest = max(heaviest, float(np.abs(parts).sum(0).max()))
     return min(S16.high, int(S32.high * ACCUMULATOR_SHARE / heaviest))
 
 
@@ -169,24 +171,15 @@ def wide_codes(context: Context, site: Site, limit: int) -> tuple[Array, Array]:
 def _wide_shape(context: Context, site: Site) -> Array:
     """Return the shape, float64 [channels], that scales of 16 bits take so that weights lose least.
 
-    With scales s, deviations d and largest weights m of the channels, the steps of the weights follow `max(s m)`, and their
-    error at the outputs `sum((d / s)^2) sum(steps^2)`. Were steps to follow the root of `sum((s m)^2)`, the least would be at
-    `s = (d / m)^(1/2)`. Of few rows the deviations are uncertain, and left out.
+    The steps of the weights follow the largest of `scale * weight`, and what their rounding does to the outputs `1 / scale` of
+    the inputs: half of the differences between the channels' weights goes into the scales. Deviations of the inputs are left
+    out: what is left of them once weights make up for each other's rounding is much the same for all channels.
     """
-    statistics = context.statistics[site.value]
     largest = np.zeros(site.channels)
     for layer, channels in readers_of(context, site):
         np.maximum.at(largest, channels, np.abs(layer.weight).max(1))
-    shape = _floored(largest) ** -0.5
-    if not _saw_few_rows(site, statistics):
-        shape *= _floored(statistics.samples.astype(np.float64).std(0)) ** 0.5
-    return shape
-
-
-def _floored(sizes: Array) -> Array:
-    """Return sizes, float64 [channels], none of them smaller than a hundredth of the largest, or zero."""
-    floored: Array = np.maximum(sizes, 1e-2 * sizes.max() + 1e-30)
-    return floored
+    floored: Array = np.maximum(largest, 1e-2 * largest.max() + 1e-30)
+    return floored**-0.5
 
 
 def readers_of(context: Context, site: Site) -> Iterator[tuple[LinearLayer, Array]]:

@@ -25,10 +25,11 @@ def share_after(proto: onnx.ModelProto, value: str) -> float:
 
 
 def crossing_after(proto: onnx.ModelProto, value: str) -> list[str]:
-    """Return what the nodes after a value's read of what is made up to there."""
+    """Return what is made up to a value, and read by the nodes after it or an output of the model."""
     nodes, end = list(proto.graph.node), _end(proto, value)
     made = {name for node in nodes[:end] for name in node.output} | {v.name for v in proto.graph.input}
-    return sorted(made & {name for node in nodes[end:] for name in node.input})
+    read = {name for node in nodes[end:] for name in node.input}
+    return sorted(made & (read | {v.name for v in proto.graph.output}))
 
 
 class Walk:

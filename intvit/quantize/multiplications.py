@@ -8,6 +8,20 @@ from collections.abc import Mapping
 from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.linear_layers import LinearLayer
 
+FEWEST_ROWS = 8
+"""A product of fewer rows takes as long as one of so many, as it waits for its weights."""
+
+
+def has_few_rows(graph: FloatGraph, layer: LinearLayer) -> bool:
+    """Whether a linear layer waits for its weights."""
+    return math.prod(graph.shapes[layer.output][:-1]) <= FEWEST_ROWS
+
+
+def price_of_layer(graph: FloatGraph, layer: LinearLayer) -> int:
+    """Return the multiplications that take as long as a linear layer does."""
+    *rows, channels = graph.shapes[layer.output]
+    return max(math.prod(rows), FEWEST_ROWS) * channels * len(layer.weight)
+
 
 def of_layer(graph: FloatGraph, layer: LinearLayer) -> int:
     """Return the multiplications of a linear layer."""

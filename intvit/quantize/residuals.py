@@ -7,7 +7,6 @@ splitting (Zhao et al., arXiv 1901.09504); here the second copy holds what the f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from intvit.quantize.calibrate import Progress
 from intvit.quantize.choose import JUDGED_ROWS, can_be_wide, readers_of, wide_limit
 from intvit.quantize.injection import Injection
 from intvit.quantize.lower.context import Context
-from intvit.quantize.multiplications import multiplications
+from intvit.quantize.multiplications import multiplications, price_of_layer
 from intvit.quantize.ranges import decode, encode, unsigned_codes
 from intvit.quantize.site_rounding import codes_of, rounding
 from intvit.quantize.sites import Site
@@ -28,8 +27,6 @@ from intvit.quantize.sites import Site
 Array = NDArray[Any]
 JUDGED_IMAGES = 8
 """How many calibration images tell what the rounding of a site costs."""
-FEWEST_ROWS = 8
-"""A product of fewer rows takes as long as one of so many, as it waits for its weights."""
 WORTH = 4.0
 """What share of the error channels must save at least, over the share of the multiplications that they add."""
 GROUP = 16
@@ -93,8 +90,7 @@ def _groups(context: Context, site: Site, error: float) -> list[Group]:
         encoding = scale[channels], zero_point[channels]
         noise = decode(encode(rows, *encoding, unsigned_codes(8)), *encoding) - rows
         np.add.at(shares, channels, (noise**2).mean(0) * (layer.weight**2).sum(1))
-        shape = context.graph.shapes[layer.output]
-        cost += max(math.prod(shape[:-1]), FEWEST_ROWS) * shape[-1]
+        cost += price_of_layer(context.graph, layer) // len(layer.weight)
     order = np.argsort(-shares, kind="stable")
     shares *= error / (shares.sum() + 1e-30)
     parts = (np.sort(order[start : start + GROUP]) for start in range(0, len(order), GROUP))

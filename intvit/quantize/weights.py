@@ -20,6 +20,12 @@ CLIPS = np.linspace(1.0, 0.5, 26)
 """Shares of a channel's largest weight that are tried as the end of its codes, where there are few of them."""
 
 
+WIDE_BITS = 15
+"""The bits of weights in two parts of 8 bits each, which layers that few rows read can have."""
+LOW_BITS = 7
+"""The bits of such a weight that its low part holds."""
+
+
 def largest_code(bits: int) -> int:
     """Return the largest code of symmetric weights."""
     return (1 << (bits - 1)) - 1
@@ -98,6 +104,12 @@ def rounded_weights(weight: Array, inputs: Array, bits: int, compensate: bool) -
     Returns codes and scales, as `compensated_weights` and `round_weights` do.
     """
     return compensated_weights(weight, inputs, bits) if compensate else round_weights(weight, bits)
+
+
+def in_two_parts(codes: Array) -> Array:
+    """Return weights of 15 bits, float64 [K, C], as parts of 8 bits, [2 K, C]: `codes = high 2^7 + low`, high parts first."""
+    high = np.minimum(np.floor(codes / (1 << LOW_BITS) + 0.5), largest_code(8))
+    return np.concatenate([high, codes - high * (1 << LOW_BITS)])
 
 
 def _round_block(exact: Array, errors: Array, factor: Array, block: slice, bits: int) -> None:

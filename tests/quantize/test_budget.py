@@ -14,10 +14,13 @@ from intvit.ir.check import check_graph
 from intvit.quantize import quantize
 from intvit.quantize.api import normalizer
 from intvit.quantize.budget import Item, Product, spend
+from intvit.quantize.float_graph import FloatGraph
 from intvit.quantize.float_parts import rest_after
 from intvit.quantize.injection import Injection
 from intvit.quantize.recipe import find_recipe
+from intvit.quantize.weights import WIDE_BITS
 from intvit.report.choices import bits_lines, chosen_bits
+from intvit.verify import Subject, check_agreement, find_executors
 
 EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
 PRODUCTS = [Product(100, "a", "v"), Product(300, "b", "w"), Product(50, "c"), Product(80, None)]
@@ -93,16 +96,17 @@ def test_an_injected_error_is_that_of_the_changed_model():
     assert value in rest_after(model.to_proto(), value)[1]
 
 
-@pytest.mark.parametrize("budget", [1.0, 1.3, 2.0])
-def test_a_larger_budget_gives_16_bits_to_more_sites(budget):
-    model = quantize(EXPORT, images(8, 0), budget=budget)
-    types = check_graph(model.graph)
-    chosen = chosen_bits(model.info.options)["activations"]
-    wide = [node for node in model.graph.nodes if isinstance(node.op, ops.Linear | ops.MatMul)
-            and types[node.inputs[0]].dtype.bits == 16]  # fmt: skip
-    count = sum(bits == 16 for bits in chosen.values())
-    assert {1.0: count == 0, 1.3: 0 < count < len(chosen), 2.0: count == len(chosen)}[budget]
-    assert bool(wide) == bool(count)
+def test_a_larger_budget_gives_16_bits_to_more_sites():
+    counts = []
+    for budget in (1.0, 1.3, 2.0):
+        model = quantize(EXPORT, images(8, 0), budget=budget)
+        types = check_graph(model.graph)
+        chosen = chosen_bits(model.info.options)["activations"]
+        wide = [node for node in model.graph.nodes if isinstance(node.op, ops.Linear | ops.MatMul)
+                and types[node.inputs[0]].dtype.bits == 16]  # fmt: skip
+        counts.append(sum(bits == 16 for bits in chosen.values()))
+        assert bool(wide) == bool(counts[-1])
+    assert 0 == counts[0] < counts[1] < counts[2] <= len(chosen)
 
 
 def test_a_smaller_budget_gives_fewer_bits_to_weights_too():
@@ -136,3 +140,28 @@ def test_the_choice_is_told():
     for damaged in ({"bits": 3}, {"bits": {"activations": 4}}, {"bits": {"activations": {"a": "many"}}}):
         with pytest.raises(InputFileError, match="can't be read"):
             chosen_bits(damaged)
+
+
+def test_an_error_at_the_output_itself_is_judged_too():
+    from intvit.data.preprocess import Preprocess
+
+    model = import_onnx(EXPORT)
+    (output,) = FloatGraph(model).outputs
+    pixels = normalizer(Preprocess.preset("imagenet", 16, 16))(np.stack(images(2, 6)))
+    injection = Injection(model, [output], [], pixels)
+    same, moved = injection.errors(output, [lambda seen: seen[output], lambda seen: seen[output] + 0.5])
+    assert same == 0
+    assert moved == pytest.approx(0.25 * 2 * FloatGraph(model).shapes[output][-1])
+
+
+def test_layers_of_few_rows_get_weights_of_15_bits_where_they_read_16():
+    model = quantize(EXPORT, images(8, 0), budget=1.9)
+    bits = chosen_bits(model.info.options)
+    types = check_graph(model.graph)
+    joined = [n for n in model.graph.nodes if isinstance(n.op, ops.Concat) and types[n.outputs[0]].dtype.bits == 16
+              and n.name.endswith(".inputs")]  # fmt: skip
+    assert 0 < sum(b == WIDE_BITS for b in bits["weights"].values()) == len(joined)
+    assert set(bits["weights"].values()) <= {8, WIDE_BITS}
+    assert check_agreement(
+        Subject.of(model), find_executors(["reference", "numba", "onnxruntime", "onnx"]), np.stack(images(2, 9))
+    ).ok

@@ -120,9 +120,8 @@ class Context:
 
     def weight_bits(self, layer: LinearLayer) -> int:
         """Return the bits of a layer's weights."""
-        if layer.kernel or self.makes_output(layer):
-            return 8
-        return self.bits.weights.get(layer.name, self.recipe.weight_bits)
+        keeps = layer.kernel or self.makes_output(layer)
+        return self.bits.weights.get(layer.name, 8 if keeps else self.recipe.weight_bits)
 
     def act_bits(self, site: Site) -> int:
         """Return the bits of what linear layers read."""
