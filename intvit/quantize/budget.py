@@ -67,7 +67,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Product:
-    """A product that takes time: its multiplications and the items that set the bits of both sides; None has 8 bits."""
+    """A product: the multiplications that take as long, and the items that set the bits of both sides; None has 8 bits."""
 
     multiplications: int
     activation: str | None
@@ -104,10 +104,10 @@ def choose_bits(
         if progress:
             progress(done + 1, len(places))
     chosen = spend(items, products, budget)
-    inputs = {product.weights: product.activation for product in products}
+    reads_wide = {product.weights for product in products if chosen.get(product.activation or "") == 16}
     return Bits(
         activations={name: bits for name, bits in chosen.items() if name not in layers},
-        weights={name: min(bits, max(8, chosen.get(inputs[name] or "", 8))) for name, bits in chosen.items() if name in layers},
+        weights={name: bits if name in reads_wide else min(bits, 8) for name, bits in chosen.items() if name in layers},
     )
 
 
