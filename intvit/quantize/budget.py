@@ -93,7 +93,7 @@ def choose_bits(
     assert context.recipe.budget is not None
     budget = float(context.recipe.budget)
     levels, weights_of = (WIDER, _wider_weights) if budget >= 1 else (NARROWER, _narrower_weights)
-    layers, products = context.layers, _products(context)
+    layers, priced = context.layers, _products(context)
     places = _activations(context, levels) | weights_of(context)
     images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
     injection = Injection(model, [p.cut for p in places.values()], [layer.input for layer in layers.values()], images)
@@ -103,8 +103,8 @@ def choose_bits(
         items[name] = Item(name, {place.most: 0.0} | dict(zip(place.changes, errors, strict=True)))
         if progress:
             progress(done + 1, len(places))
-    chosen = spend(items, products, budget)
-    reads_wide = {product.weights for product in products if chosen.get(product.activation or "") == 16}
+    chosen = spend(items, priced, budget)
+    reads_wide = {product.weights for product in priced if chosen.get(product.activation or "") == 16}
     return Bits(
         activations={name: bits for name, bits in chosen.items() if name not in layers},
         weights={name: bits if name in reads_wide else min(bits, 8) for name, bits in chosen.items() if name in layers},

@@ -51,7 +51,8 @@ class Walk:
         """Run on to where a value is made, which must not lie before the last such place.
 
         Returns:
-            The values made up to there, this one among them, that later nodes read or that are kept: float32 [N, ...].
+            The values made up to there, this one among them, that later nodes read, that are kept, or that are outputs of the
+            model: float32 [N, ...].
         """
         end, wanted = _end(self._proto, value), {*crossing_after(self._proto, value)} | self._kept
         if end > self._done:

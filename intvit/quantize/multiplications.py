@@ -14,13 +14,12 @@ FEWEST_ROWS = 8
 
 def has_few_rows(graph: FloatGraph, layer: LinearLayer) -> bool:
     """Whether a linear layer waits for its weights."""
-    return math.prod(graph.shapes[layer.output][:-1]) <= FEWEST_ROWS
+    return _rows(graph, layer) <= FEWEST_ROWS
 
 
 def price_of_layer(graph: FloatGraph, layer: LinearLayer) -> int:
     """Return the multiplications that take as long as a linear layer does."""
-    *rows, channels = graph.shapes[layer.output]
-    return max(math.prod(rows), FEWEST_ROWS) * channels * len(layer.weight)
+    return max(_rows(graph, layer), FEWEST_ROWS) * layer.weight.size
 
 
 def of_layer(graph: FloatGraph, layer: LinearLayer) -> int:
@@ -43,3 +42,8 @@ def multiplications(graph: FloatGraph, layers: Mapping[str, LinearLayer]) -> int
     return sum(of_layer(graph, layer) for layer in layers.values()) + sum(
         of_product(graph, node) for node in products(graph, layers)
     )
+
+
+def _rows(graph: FloatGraph, layer: LinearLayer) -> int:
+    """Return how many rows of one image a linear layer multiplies; those of a patch embedding are patches."""
+    return math.prod(graph.shapes[layer.output]) // len(layer.bias)

@@ -84,7 +84,8 @@ class Recipe:
         act_bits: 3 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
             and the inputs of layers that make the outputs 8.
         budget: the bit operations that products may take in all, over those of 8 by 8 bits; then each site and layer gets its
-            bits by what its rounding does to the outputs (`budget.py`). None leaves them as the recipe says.
+            bits by what its rounding does to the outputs (`budget.py`); from 1 on, weights that few rows read may have 15. None
+            leaves them as the recipe says.
         residual_share: the multiplications that residuals may add, over all; channels of what linear layers read get them where
             they help the outputs most (`residuals.py`). Codes of 8 bits and weights of 8 bits only.
         clip_ranges: cut ranges off where this lowers the squared error on the samples, instead of adding margins.

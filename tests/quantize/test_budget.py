@@ -106,7 +106,7 @@ def test_a_larger_budget_gives_16_bits_to_more_sites():
                 and types[node.inputs[0]].dtype.bits == 16]  # fmt: skip
         counts.append(sum(bits == 16 for bits in chosen.values()))
         assert bool(wide) == bool(counts[-1])
-    assert 0 == counts[0] < counts[1] < counts[2] <= len(chosen)
+    assert 0 == counts[0] < counts[1] < len(chosen) - 1 <= counts[2]  # weights of 15 bits may take the last place of all
 
 
 def test_a_smaller_budget_gives_fewer_bits_to_weights_too():

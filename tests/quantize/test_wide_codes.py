@@ -33,7 +33,7 @@ def place(seed, spread):
         statistics={},
     )
     samples = rng.normal(size=(500, CHANNELS)) * np.exp(spread * rng.normal(size=CHANNELS))
-    statistics = SimpleNamespace(low=samples.min(0), high=samples.max(0), samples=samples)
+    statistics = SimpleNamespace(low=samples.min(0), high=samples.max(0))
     context.statistics["x"] = statistics
     return context, site, statistics, layer
 
@@ -58,10 +58,10 @@ def weight_error(scale, layer, samples):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_weights_lose_less_than_with_one_scale(seed):
-    context, site, statistics, layer = place(seed, 1.0)
-    statistics.samples = np.random.default_rng(seed).normal(size=(500, CHANNELS))
+    context, site, _, layer = place(seed, 1.0)
+    samples = np.random.default_rng(seed).normal(size=(500, CHANNELS))
     scale, _ = wide_codes(context, site, wide_limit(context, site))
-    assert weight_error(scale, layer, statistics.samples) < 0.9 * weight_error(np.ones(CHANNELS), layer, statistics.samples)
+    assert weight_error(scale, layer, samples) < 0.9 * weight_error(np.ones(CHANNELS), layer, samples)
 
 
 def test_weights_of_two_parts_leave_room_for_both():
