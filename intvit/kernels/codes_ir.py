@@ -1,8 +1,9 @@
 """From sums in registers to stored codes: rescale, zero point, clip and narrowing as LLVM vector instructions.
 
 Only the high half `h = p >> 32` of each 64-bit product is kept: `(p + 2**(shift - 1)) >> shift` equals
-`(h + 2**(shift - 33)) >> (shift - 32)` for shifts above 32, and all that follows fits 32 bits. For smaller shifts, the sums and
-the shift are lifted first, by `lift(shift)`; `fits_high_half` says when this is exact.
+`(h + 2**(shift - 33)) >> (shift - 32)` for shifts above 32, and all that follows fits 32 bits. The zero point is added with the
+half, before the shift. For smaller shifts, the sums and the shift are lifted first, by `lift(shift)`; `fits_high_half` says when
+this is exact.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from llvmlite import ir
 
 from intvit.kernels.narrow_ir import narrow
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_ir import I32, I64, constant, load, repeat, shuffle, store, vector
+from intvit.kernels.vector_ir import I32, I64, constant, load, repeat, shift_amounts, shuffle, store, vector
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,10 @@ def lift(shift: int) -> int:
 
 def fits_high_half(largest: int, shift: int, zero_point: int, low: int, high: int) -> bool:
     """Whether codes can be made this way of sums of at most `largest`, up to their sign."""
-    lifted = shift + lift(shift)
-    fits = largest < 1 << (31 - lift(shift)) and abs(zero_point) <= 1 << (62 - lifted)
-    return fits and low >= -(1 << 31) and high < 1 << 31
+    lifted, down = largest << lift(shift), shift + lift(shift) - 32
+    middles = [0, *(1 << (bits - 1) for bits in (8, 16) if 1 << (bits - 1) <= high < 1 << bits)]
+    start = (1 << (down - 1)) + (max(abs(zero_point - middle) for middle in middles) << down)
+    return lifted < 1 << 31 and lifted // 2 + 1 + start < 1 << 31 and low >= -(1 << 31) and high < 1 << 31
 
 
 def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]], bits: int) -> None:
@@ -52,25 +54,26 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
     middle = builder.select(is_unsigned, I64(1 << (bits - 1)), I64(0))
 
     def spread(value: Any) -> Any:
-        return repeat(builder, builder.trunc(builder.sub(value, middle), I32), lanes)
+        return repeat(builder, builder.trunc(value, I32), lanes)
 
     def spread_code(value: Any) -> Any:
-        return repeat(builder, builder.trunc(value, element), columns)
+        return repeat(builder, builder.trunc(builder.sub(value, middle), element), columns)
 
     above = builder.sub(output.shift, I64(32))
     is_above = builder.icmp_signed(">", above, I64(0))
-    down = builder.trunc(builder.select(is_above, above, I64(1)), I32)
-    up = builder.trunc(builder.select(is_above, I64(0), builder.sub(I64(1), above)), I32)
-    half = repeat(builder, builder.shl(I32(1), builder.sub(down, I32(1))), lanes)
-    ups, downs, zero_points = repeat(builder, up, lanes), repeat(builder, down, lanes), spread(output.zero_point)
-    lows, highs, flip = (spread_code(n) for n in (builder.sub(output.low, middle), builder.sub(output.high, middle), middle))
+    down = builder.select(is_above, above, I64(1))
+    up = builder.select(is_above, I64(0), builder.sub(I64(1), above))
+    half = builder.shl(I64(1), builder.sub(down, I64(1)))
+    start = spread(builder.add(half, builder.shl(builder.sub(output.zero_point, middle), down)))
+    ups, downs = (shift_amounts(builder, level, spread(n)) for n in (up, down))
+    lows, highs, flip = spread_code(output.low), spread_code(output.high), repeat(builder, builder.trunc(middle, element), columns)
     factors = [
         _split(builder, load(builder, builder.add(output.multiplier, I64(4 * lanes * v)), vector(I32, lanes)))
         for v in range(len(sums[0]))
     ]
     for y_row, row in zip(output.y_rows, sums, strict=True):
         scaled = [
-            builder.add(builder.ashr(builder.add(_high_half(builder, builder.shl(s, ups), f), half), downs), zero_points)
+            builder.ashr(builder.add(_high_half(builder, builder.shl(s, ups), f), start), downs)
             for s, f in zip(row, factors, strict=True)
         ]
         codes = narrow(builder, level, scaled, element)

@@ -15,11 +15,15 @@ from typing import Any
 from llvmlite import ir
 
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_ir import I8, I16, I32, I64, call, constant, load, opaque, repeat, shuffle, vector
+from intvit.kernels.vector_ir import I8, I16, I32, I64, call, constant, load, opaque, prefetch, repeat, shuffle, vector
 
 FLIPS = {1: -0x7F7F7F80, 2: -0x7FFF8000}
 """0x80808080 and 0x80008000 as int32, by the bytes of a code: turn signed codes into unsigned ones that are larger by 128 or
 32768, or unsigned into signed ones that are smaller by as much."""
+
+CACHE_LINE = 64
+AHEAD = 2048
+"""How many bytes before they are needed weights are fetched: panels of a deep layer stay in the second cache only."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,11 @@ def _emit_loop(
     builder.position_at_end(loop)
     k = builder.phi(I64)
     sums = [[builder.phi(kind) for _ in range(vectors)] for _ in x_rows]
-    weights = _load_weights(builder, level, builder.add(operands.packed, builder.mul(k, I64(size))), vectors)
+    packed = builder.add(operands.packed, builder.mul(k, I64(size)))
+    weights = _load_weights(builder, level, packed, vectors)
+    if len(x_rows) > 1:
+        for line in range(0, size, CACHE_LINE):
+            prefetch(builder, builder.add(packed, I64(AHEAD + line)))
     updated = []
     for x_row, row in zip(x_rows, sums, strict=True):
         codes = repeat(builder, load(builder, builder.add(x_row, builder.mul(k, I64(4))), I32), lanes)

@@ -8,6 +8,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from intvit.kernels.simd import Level
+
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
 
@@ -31,6 +33,12 @@ def load(builder: Any, address: Any, kind: Any) -> Any:
 def store(builder: Any, value: Any, address: Any) -> None:
     """Store to an int64 address that need not be aligned."""
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
+
+
+def prefetch(builder: Any, address: Any) -> None:
+    """Fetch the cache line at an int64 address, which need not exist, to be read soon and often."""
+    pointer = builder.inttoptr(address, I8.as_pointer())
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, I32(0), I32(3), I32(1))
 
 
 def shuffle(builder: Any, a: Any, b: Any, lanes: Iterable[int]) -> Any:
@@ -62,10 +70,15 @@ def join(builder: Any, parts: list[Any]) -> Any:
     return whole
 
 
-def opaque(builder: Any, value: Any) -> Any:
-    """Return an integer that LLVM takes for unknown."""
-    code = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", "=r,0", side_effect=False)
+def opaque(builder: Any, value: Any, register: str = "r") -> Any:
+    """Return an integer, or on x86 a vector in a `register` of class v, that LLVM takes for unknown."""
+    code = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", f"={register},0", side_effect=False)
     return builder.call(code, [value])
+
+
+def shift_amounts(builder: Any, level: Level, amounts: Any) -> Any:
+    """Return equal numbers such that x86 shifts each lane by its own: shifts by one number for all take it two steps."""
+    return amounts if level in (Level.NEON_DOT, Level.PORTABLE) else opaque(builder, amounts, "v")
 
 
 def call_own(builder: Any, name: str, arguments: list[Any], emit: Callable[[Any, list[Any]], None]) -> None:

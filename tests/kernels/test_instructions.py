@@ -16,6 +16,7 @@ TARGETS = {
     Level.NEON_DOT: (ARM, "generic", "+dotprod", "sdot", "v"),
 }
 LOADS = r"\(%|\[x"
+FETCHES = ("prefetch", "prfm")
 
 
 def loop(level, **more):
@@ -40,10 +41,18 @@ def test_sums_stay_in_registers(level, flips):
     assert not [line for line in lines if "(%rsp" in line or "(%rbp" in line or "[sp" in line]
     moves = [line for line in lines if re.match(r"v?mov(dqa|dqu|aps|ups)\S*\s+%\w+, *%\w+$|mov\s+v", line)]
     assert not moves
-    loads = sum(bool(re.search(LOADS, line)) and not line.startswith(("lea", "add")) for line in lines)
+    loads = sum(bool(re.search(LOADS, line)) and not line.startswith(("lea", "add", *FETCHES)) for line in lines)
     dots = sum(dot in line for line in lines)
     assert loads <= 6 + level.traits.vectors
     assert dots >= 1.5 * loads
+
+
+@pytest.mark.parametrize("level", TARGETS)
+@pytest.mark.parametrize("rows", [1, 6])
+def test_weights_that_several_rows_need_are_fetched_ahead(level, rows):
+    lines, _, _ = loop(level, rows=rows)
+    step = level.traits.lanes * level.traits.vectors * level.traits.group
+    assert sum(line.startswith(FETCHES) for line in lines) == (-(-step // 64) if rows > 1 else 0)
 
 
 @pytest.mark.parametrize("level", [level for level in TARGETS if level.traits.group == 4])
