@@ -65,7 +65,7 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
     up = builder.select(is_above, I64(0), builder.sub(I64(1), above))
     half = builder.shl(I64(1), builder.sub(down, I64(1)))
     start = spread(builder.add(half, builder.shl(builder.sub(output.zero_point, middle), down)))
-    ups, downs = (shift_amounts(builder, level, spread(n)) for n in (up, down))
+    ups, downs = (shift_amounts(builder, builder.trunc(n, I32), lanes) for n in (up, down))
     lows, highs, flip = spread_code(output.low), spread_code(output.high), repeat(builder, builder.trunc(middle, element), columns)
     factors = [
         _split(builder, load(builder, builder.add(output.multiplier, I64(4 * lanes * v)), vector(I32, lanes)))

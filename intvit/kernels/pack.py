@@ -14,7 +14,8 @@ from intvit.kernels.integer import shift_left
 from intvit.kernels.jit import Scalar, device
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import padded_columns, padded_depth, panel_width
-from intvit.kernels.vector_ir import load
+from intvit.kernels.vector import LANES_32, cast, load, store
+from intvit.kernels.vector_ir import load as load_unaligned
 
 Array = NDArray[Any]
 
@@ -67,43 +68,62 @@ def _pack_activation(level: Any, b: Any, packed: Any, depth: Any) -> Callable[..
     def pack_panels(level: Any, b: Any, packed: Any, depth: Any) -> None:
         words = packed.view(word)
         groups, padded = depth // group, len(packed) // depth
+        whole = len(b) // group if b.strides[0] == 1 or b.strides[1] == 1 else 0
         column = 0
         while column < padded:
             width = panel_width(level, padded - column)
-            valid = min(width, b.shape[1] - column)
-            for g in range(groups):
-                line = words[column * groups + g * width :][:width]
-                if b.strides[0] == 1 and (g + 1) * group <= len(b):
-                    copy_words(b, g * group, column, valid, line)
-                else:
-                    interleave_rows(b, g * group, column, valid, group, line)
+            columns, panel = b[:, column : column + width], words[column * groups : (column + width) * groups]
+            if b.strides[0] == 1:
+                copy_words(columns, whole, group, width, panel)
+            else:
+                interleave_rows(columns, whole, group, width, panel)
+            interleave_bytes(columns, whole, group, width, panel)
             column += width
 
     return pack_panels
 
 
 @device
-def copy_words(b: Array, k: Scalar, column: Scalar, valid: Scalar, line: Array) -> None:
-    """Pack one group of rows, one word from each column; the columns are contiguous, as those of transposed keys are."""
-    start = b.ctypes.data + column * b.strides[1] + k
-    for c in range(valid):
-        line[c] = load_word(np.int64(start + c * b.strides[1]), line)
-    line[valid:] = 0
+def copy_words(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Array) -> None:
+    """Pack the first groups of rows, one word from each column; the columns are contiguous, as those of transposed keys are."""
+    for g in range(groups):
+        line, start = panel[g * width : (g + 1) * width], b.ctypes.data + g * group
+        for c in range(b.shape[1]):
+            line[c] = load_word(np.int64(start + c * b.strides[1]), line)
+        line[b.shape[1] :] = 0
 
 
 @device
-def interleave_rows(b: Array, k: Scalar, column: Scalar, valid: Scalar, group: Scalar, line: Array) -> None:
-    """Pack one group of rows of any strides; quick if they are contiguous, as those of values are."""
-    line[:] = 0
-    for i in range(min(group, len(b) - k)):
-        row = b[k + i, column : column + valid]
-        for c in range(valid):
-            line[c] = np.int32(line[c]) | shift_left(np.int32(row[c]) & np.int32(255), 8 * i)
+def interleave_rows(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Array) -> None:
+    """Pack the first groups of rows, which are contiguous, as those of values are."""
+    for c in range(0, width, LANES_32):
+        for g in range(groups):
+            k = np.uint64(g * group)
+            words = row_bytes(b[k], c) | (row_bytes(b[k + np.uint64(1)], c) << 8)
+            if panel.itemsize == 4:
+                words = words | (row_bytes(b[k + np.uint64(2)], c) << 16) | (row_bytes(b[k + np.uint64(3)], c) << 24)
+            store(panel, g * width + c, words)
+
+
+@device
+def row_bytes(row: Array, c: Scalar) -> Scalar:
+    """Return the bytes of a row from column c on as u32 lanes; zeros where there are none."""
+    return cast(cast(load(row, c, LANES_32, 0), np.uint8), np.uint32)
+
+
+@device
+def interleave_bytes(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Array) -> None:
+    """Pack all rows but the first groups, of any strides, byte by byte."""
+    panel[groups * width :] = 0
+    for k in range(groups * group, len(b)):
+        line, up = panel[k // group * width :], 8 * (k % group)
+        for c in range(b.shape[1]):
+            line[c] = np.int32(line[c]) | shift_left(np.int32(b[k, c]) & np.int32(255), up)
 
 
 def _load_word(_typing: Any, _address: Any, like: Any) -> Any:
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return load(builder, arguments[0], context.get_value_type(like.dtype))
+        return load_unaligned(builder, arguments[0], context.get_value_type(like.dtype))
 
     return like.dtype(types.int64, like), emit
 

@@ -15,7 +15,7 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from intvit.kernels.vector_ir import I32, repeat
+from intvit.kernels.vector_ir import I32, repeat, shift_amounts
 from intvit.kernels.vector_type import Emit, VectorType, call_overloaded, lane_numbers, resize, shift_right, vector_function
 
 LANES_16, LANES_32, LANES_64 = 32, 16, 8
@@ -111,8 +111,11 @@ def vector(_typing: Any, element: Any, lanes: Any, number: Any) -> Any:
     return kind(element, lanes, number), emit
 
 
-def _lanewise(emit_lanes: Emit) -> Any:
-    """Make an intrinsic of two vectors, or of a vector and a number, from what emits it for two LLVM vectors."""
+def _lanewise(emit_lanes: Emit, spread: Emit = repeat) -> Any:
+    """Make an intrinsic of two vectors, or of a vector and a number, from what emits it for two LLVM vectors.
+
+    `spread` puts numbers that are not known before a kernel runs into all lanes.
+    """
 
     @vector_function
     def apply(_typing: Any, a: Any, b: Any) -> Any:
@@ -123,8 +126,10 @@ def _lanewise(emit_lanes: Emit) -> Any:
 
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             def lanes(value: Any, found: Any) -> Any:
-                number = value if found == kind else context.cast(builder, value, found, kind.element)
-                return number if found == kind else repeat(builder, number, kind.lanes)
+                if found == kind:
+                    return value
+                number = context.cast(builder, value, found, kind.element)
+                return (repeat if isinstance(found, types.IntegerLiteral) else spread)(builder, number, kind.lanes)
 
             return emit_lanes(builder, kind, *map(lanes, arguments, signature.args))
 
@@ -133,13 +138,13 @@ def _lanewise(emit_lanes: Emit) -> Any:
     return apply
 
 
-def _operator(function: Any, emit_lanes: Emit) -> None:
-    apply = _lanewise(emit_lanes)
+def _operator(function: Any, emit_lanes: Emit, spread: Emit = repeat) -> None:
+    apply = _lanewise(emit_lanes, spread)
 
     def call(a: Any, b: Any) -> Any:
         return apply(a, b)
 
-    @overload(function)
+    @overload(function, prefer_literal=True)
     def _typed(a: Any, b: Any) -> Any:
         return call if isinstance(a, VectorType) or isinstance(b, VectorType) else None
 
@@ -164,8 +169,8 @@ _operator(operator.sub, lambda builder, _kind, a, b: builder.sub(a, b))
 _operator(operator.mul, lambda builder, _kind, a, b: builder.mul(a, b))
 _operator(operator.and_, lambda builder, _kind, a, b: builder.and_(a, b))
 _operator(operator.or_, lambda builder, _kind, a, b: builder.or_(a, b))
-_operator(operator.lshift, lambda builder, _kind, a, b: builder.shl(a, b))
-_operator(operator.rshift, shift_right)
+_operator(operator.lshift, lambda builder, _kind, a, b: builder.shl(a, b), shift_amounts)
+_operator(operator.rshift, shift_right, shift_amounts)
 
 smaller, larger = _lanewise(_emit_choice("<")), _lanewise(_emit_choice(">"))
 product_high = _lanewise(_emit_product_high)

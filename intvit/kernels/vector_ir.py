@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from intvit.kernels.simd import Level
+from intvit.kernels.simd import host_features
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 
@@ -73,12 +73,17 @@ def join(builder: Any, parts: list[Any]) -> Any:
 def opaque(builder: Any, value: Any, register: str = "r") -> Any:
     """Return an integer, or on x86 a vector in a `register` of class v, that LLVM takes for unknown."""
     code = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", f"={register},0", side_effect=False)
-    return builder.call(code, [value])
+    return builder.call(code, [value], attrs=("nounwind", "readnone"))
 
 
-def shift_amounts(builder: Any, level: Level, amounts: Any) -> Any:
-    """Return equal numbers such that x86 shifts each lane by its own: shifts by one number for all take it two steps."""
-    return amounts if level in (Level.NEON_DOT, Level.PORTABLE) else opaque(builder, amounts, "v")
+def shift_amounts(builder: Any, amount: Any, lanes: int) -> Any:
+    """Return an amount in every lane such that x86 shifts each by its own: shifts by one number for all take it two steps."""
+    features, width = host_features(), amount.type.width
+    if "avx512bw" not in features and ("avx2" not in features or width != 32):
+        return repeat(builder, amount, lanes)
+    whole = min(lanes, (512 if "avx512bw" in features else 256) // width)
+    amounts = opaque(builder, repeat(builder, amount, whole), "v")
+    return shuffle(builder, amounts, amounts, [i % whole for i in range(lanes)])
 
 
 def call_own(builder: Any, name: str, arguments: list[Any], emit: Callable[[Any, list[Any]], None]) -> None:
