@@ -1,9 +1,9 @@
 """From sums in registers to stored codes: rescale, zero point, clip and narrowing as LLVM vector instructions.
 
 Only the high half `h = p >> 32` of each 64-bit product is kept: `(p + 2**(shift - 1)) >> shift` equals
-`(h + 2**(shift - 33)) >> (shift - 32)` for shifts above 32, and all that follows fits 32 bits. The zero point is added with the
-half, before the shift. For smaller shifts, the sums and the shift are lifted first, by `lift(shift)`; `fits_high_half` says when
-this is exact.
+`(h + 2**(shift - 33)) >> (shift - 32)` for shifts above 32, and all that follows fits 32 bits. The zero point is added together
+with the half. For smaller shifts, the sums and the shift are lifted first, by `lift(shift)`; `fits_high_half` says when this is
+exact.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llvmlite import ir
 
 from intvit.kernels.narrow_ir import narrow
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_ir import I32, I64, constant, load, repeat, shift_amounts, shuffle, store, vector
+from intvit.kernels.vector_ir import I32, I64, constant, load, repeat, shift_lanes, shuffle, store, vector
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
         return repeat(builder, builder.trunc(value, I32), lanes)
 
     def spread_code(value: Any) -> Any:
-        return repeat(builder, builder.trunc(builder.sub(value, middle), element), columns)
+        return repeat(builder, builder.trunc(value, element), columns)
 
     above = builder.sub(output.shift, I64(32))
     is_above = builder.icmp_signed(">", above, I64(0))
@@ -65,15 +65,15 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
     up = builder.select(is_above, I64(0), builder.sub(I64(1), above))
     half = builder.shl(I64(1), builder.sub(down, I64(1)))
     start = spread(builder.add(half, builder.shl(builder.sub(output.zero_point, middle), down)))
-    ups, downs = (shift_amounts(builder, builder.trunc(n, I32), lanes) for n in (up, down))
-    lows, highs, flip = spread_code(output.low), spread_code(output.high), repeat(builder, builder.trunc(middle, element), columns)
+    up, down = builder.trunc(up, I32), builder.trunc(down, I32)
+    lows, highs, flip = (spread_code(n) for n in (builder.sub(output.low, middle), builder.sub(output.high, middle), middle))
     factors = [
         _split(builder, load(builder, builder.add(output.multiplier, I64(4 * lanes * v)), vector(I32, lanes)))
         for v in range(len(sums[0]))
     ]
     for y_row, row in zip(output.y_rows, sums, strict=True):
         scaled = [
-            builder.ashr(builder.add(_high_half(builder, builder.shl(s, ups), f), start), downs)
+            shift_lanes(builder, "sra", builder.add(_high_half(builder, shift_lanes(builder, "sll", s, up), f), start), down)
             for s, f in zip(row, factors, strict=True)
         ]
         codes = narrow(builder, level, scaled, element)

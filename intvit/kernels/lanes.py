@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir
+from numba import types
 
-from intvit.kernels.simd import host_features
-from intvit.kernels.vector_ir import call, shuffle
+from intvit.kernels.vector_ir import call_in_pieces, constant, native_bits, shuffle
 from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
 
@@ -117,25 +117,65 @@ last_fours = _merge(_same, lambda n: [8 * (i // 4) + 4 + i % 4 for i in range(n)
 """The last four of every eight lanes."""
 join_fours = _merge(_both, lambda n: [4 * (i // 8) + i % 4 + n * (i // 4 & 1) for i in range(2 * n)])
 """Four lanes of each in turn: undoes `first_fours` and `last_fours`."""
-narrow_fours = _merge(VectorType.halves, lambda n: [8 * (i // 8) + 2 * (i % 4) + n * (i // 4 & 1) for i in range(n)])
-"""The low halves of what `join_fours` would give."""
 
 
-def _emit_native(builder: Any, name: str, operands: Any, result: Any, emit_anywhere: Emit) -> Any:
-    """Emit an x86 instruction of two s16 vectors, in pieces as wide as the CPU has it, or else what `emit_anywhere` emits."""
-    bits = 512 if "avx512bw" in host_features() else 256
-    lanes, count = bits // 16, operands[0].type.count
-    if "avx2" not in host_features() or count % lanes:
-        return emit_anywhere(*operands)
-    piece = ir.VectorType(result.element, result.count * lanes // count)
-    full = f"llvm.x86.{'avx512' if bits == 512 else 'avx2'}.{name}{'.512' if bits == 512 else ''}"
-    pieces = [
-        call(builder, full, piece, *(shuffle(builder, v, v, range(start, start + lanes)) for v in operands))
-        for start in range(0, count, lanes)
-    ]
-    while len(pieces) > 1:
-        pieces = [shuffle(builder, x, y, range(2 * x.type.count)) for x, y in zip(pieces[::2], pieces[1::2], strict=True)]
-    return pieces[0]
+def narrow_fours_of(n: int) -> list[int]:
+    """Return which lanes of two vectors of n halves `narrow_fours` picks."""
+    return [8 * (i // 8) + 2 * (i % 4) + n * (i // 4 & 1) for i in range(n)]
+
+
+narrow_fours = _merge(VectorType.halves, narrow_fours_of)
+"""The low halves of what `join_fours` would give: `fours` of what `narrow` gives."""
+
+
+def _pack(signed: bool) -> Any:
+    """Make an intrinsic that narrows s32 lanes to 16 bits as `narrow_fours` does, to the nearest number that fits."""
+    low, high = (-(1 << 15), (1 << 15) - 1) if signed else (0, (1 << 16) - 1)
+
+    @vector_function
+    def pack(_typing: Any, a: Any, b: Any) -> Any:
+        kind = VectorType(types.int16 if signed else types.uint16, 2 * a.lanes)
+
+        def clip(builder: Any, x: Any) -> Any:
+            lowest, highest = (constant(a.llvm, n) for n in (low, high))
+            x = builder.select(builder.icmp_signed("<", x, lowest), lowest, x)
+            return builder.bitcast(builder.select(builder.icmp_signed(">", x, highest), highest, x), kind.llvm)
+
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            bits = native_bits()
+            if not bits or 32 * a.lanes % bits:
+                return shuffle(builder, *(clip(builder, x) for x in arguments), narrow_fours_of(kind.lanes))
+            name = f"pack{'s' if signed else 'u'}sdw"
+            name = f"llvm.x86.avx512.{name}.512" if bits == 512 else f"llvm.x86.avx2.{name}"
+            return call_in_pieces(builder, name, kind.llvm, arguments)
+
+        return kind(a, b), emit
+
+    return pack
+
+
+pack_signed, pack_unsigned = _pack(signed=True), _pack(signed=False)
+"""`narrow_fours` of s32 lanes as s16 or u16, with the nearest number that fits for those that don't."""
+
+
+def _reorder(pick: Callable[[int], Iterable[int]]) -> Any:
+    """Make an intrinsic that picks lanes of one vector; `pick` gets their number."""
+
+    @vector_function
+    def reorder(_typing: Any, a: Any) -> Any:
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            (x,) = arguments
+            return shuffle(builder, x, x, pick(a.lanes))
+
+        return a(a), emit
+
+    return reorder
+
+
+fours = _reorder(lambda n: [4 * (i // 8) + i % 4 + n // 2 * (i // 4 & 1) for i in range(n)])
+"""Four lanes of the first and of the second half in turn."""
+unfours = _reorder(lambda n: [8 * (i % (n // 2) // 4) + 4 * (2 * i // n) + i % 4 for i in range(n)])
+"""Undoes `fours`."""
 
 
 @vector_function
@@ -151,7 +191,10 @@ def pair_dot(_typing: Any, a: Any, b: Any) -> Any:
         def anywhere(x: Any, y: Any) -> Any:
             return builder.add(product(0, x, y), product(1, x, y))
 
-        name = "pmaddw.d" if "avx512bw" in host_features() else "pmadd.wd"
-        return _emit_native(builder, name, arguments, kind.llvm, anywhere)
+        bits = native_bits()
+        if not bits or 16 * a.lanes % bits:
+            return anywhere(*arguments)
+        name = "llvm.x86.avx512.pmaddw.d.512" if bits == 512 else "llvm.x86.avx2.pmadd.wd"
+        return call_in_pieces(builder, name, kind.llvm, arguments)
 
     return kind(a, b), emit

@@ -12,9 +12,21 @@ from numpy.typing import NDArray
 from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
 from intvit.kernels.integer import share
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.lanes import even, join_high, narrow, narrow_high, odd
+from intvit.kernels.lanes import even, fours, join_high, narrow_fours, odd, pack_unsigned, unfours
 from intvit.kernels.softmax_exp import LOWEST, distances, row_max
-from intvit.kernels.vector import LANES_16, LANES_32, cast, first, load, product_high, smaller, store, sum_lanes, vector
+from intvit.kernels.vector import (
+    LANES_16,
+    LANES_32,
+    cast,
+    first,
+    load,
+    load_whole,
+    product_high,
+    smaller,
+    store,
+    sum_lanes,
+    vector,
+)
 
 Array = NDArray[Any]
 
@@ -71,25 +83,42 @@ def exponential_rows(
     """
     value_bits, threshold_bits, thresholds = rounding
     dropped = value_bits - threshold_bits
-    end, raise_by = (UNIT_BITS - dropped) << UNIT_BITS, load(thresholds, 0, LANES_16, 0)
-    numbers, cap, limit = read_steps(steps), difference_cap(multiplier, shift, end), 2 * (end + (1 << UNIT_BITS)) - 1
+    end, raise_by = (UNIT_BITS - dropped) << UNIT_BITS, fours(load(thresholds, 0, LANES_16, 0))
+    cap, limit = difference_cap(multiplier, shift, end), 2 * (end + (1 << UNIT_BITS)) - 1
+    scale = multiplier, shift, cap, limit
+    how = read_steps(steps), dropped, threshold_bits
     chunk = LANES_16 << max(value_bits, 2)
     ahead = row_max(x[0])
     for r in range(len(x)):
         row, top, total = x[r], ahead, np.int32(0)
         ahead = row_max(x[min(r + 1, len(x) - 1)])
         for start in range(0, columns, chunk):
-            sums = vector(np.uint16, LANES_16, 0)
-            for c in range(start, min(start + chunk, columns), LANES_16):
-                d0 = twofold_distances(load(row, c, LANES_32, LOWEST), top, multiplier, shift, cap, limit)
-                d1 = twofold_distances(load(row, c + LANES_32, LANES_32, LOWEST), top, multiplier, shift, cap, limit)
-                values = (fine_exponentials(d0, d1, numbers, dropped) + raise_by) >> threshold_bits
-                if c + LANES_16 > columns:
-                    values = first(values, columns - c)
+            sums, stop = vector(np.uint16, LANES_16, 0), min(start + chunk, columns)
+            left = (stop - start) & (LANES_16 - 1)
+            for c in range(start, stop - left, LANES_16):
+                x0, x1 = load_whole(row, c, LANES_32), load_whole(row, c + LANES_32, LANES_32)
+                values = exponentials(x0, x1, top, scale, how, raise_by)
+                sums = sums + values
+                store_exponentials(e, r, c, values, added)
+            if left:
+                c = stop - left
+                x0, x1 = load(row, c, LANES_32, LOWEST), load(row, c + LANES_32, LANES_32, LOWEST)
+                counts = fours(first(vector(np.uint16, LANES_16, 0xFFFF), left))
+                values = exponentials(x0, x1, top, scale, how, raise_by) & counts
                 sums = sums + values
                 store_exponentials(e, r, c, values, added)
             total += np.int32(sum_lanes(even(sums) + odd(sums)))
         row_sum[r] = total
+
+
+@device
+def exponentials(x0: Scalar, x1: Scalar, top: Scalar, scale: Any, how: Any, raise_by: Scalar) -> Scalar:
+    """Return the rounded exponentials of two s32 vectors as u16, four lanes of each in turn."""
+    multiplier, shift, cap, limit = scale
+    steps, dropped, threshold_bits = how
+    d0 = twofold_distances(x0, top, multiplier, shift, cap, limit)
+    d1 = twofold_distances(x1, top, multiplier, shift, cap, limit)
+    return (fine_exponentials(d0, d1, steps, dropped) + raise_by) >> threshold_bits
 
 
 @device
@@ -115,19 +144,22 @@ def twofold_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar,
 
 
 def fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
-    """Return `floor(p(f) / 2**(dropped + n))` as u16 for twofold distances `n + f`, u32, of which bit 0 does not count."""
+    """Return `floor(p(f) / 2**(dropped + n))` as u16 for twofold distances `n + f`, u32, of which bit 0 does not count.
+
+    Four lanes of each vector come in turn.
+    """
     raise NotImplementedError("only kernels call this")
 
 
 @overload(fine_exponentials)
 def _fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Callable[..., Any]:
     def in_16_bits(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
-        twice, whole = narrow(d0, d1) & EVEN, narrow_high(d0, d1)
+        twice, whole = pack_unsigned(d0 & EVEN, d1 & EVEN), narrow_fours(d0 >> 16, d1 >> 16)
         scale = vector(np.uint16, LANES_16, np.uint16(1) << (UNIT_BITS - dropped)) >> whole
         return product_high(horner(twice, vector(np.uint16, LANES_16, 0), steps) << 1, scale)
 
     def in_32_bits(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
-        return narrow(
+        return narrow_fours(
             fine_exponentials_32(cast(d0, np.int32), steps, dropped), fine_exponentials_32(cast(d1, np.int32), steps, dropped)
         )
 
@@ -141,17 +173,19 @@ def fine_exponentials_32(d: Scalar, steps: tuple[Scalar, ...], dropped: Scalar) 
 
 
 def store_exponentials(e: Any, r: Any, c: Any, values: Any, added: Any) -> None:
-    """Write u16 lanes to row r of e from column c on, as they are or as bytes."""
+    """Write u16 lanes, `fours` of the columns from c on, to row r of e, as they are or as bytes."""
     raise NotImplementedError("only kernels call this")
 
 
 @overload(store_exponentials)
 def _store_exponentials(e: Any, r: Any, c: Any, values: Any, added: Any) -> Callable[..., None]:
+    element = np.dtype(str(e.dtype)).type
+
     def whole(e: Any, r: Any, c: Any, values: Any, added: Any) -> None:
-        store(e[r], c, values)
+        store(e[r], c, unfours(cast(values, element)))
 
     def bytes_apart(e: Any, r: Any, c: Any, values: Any, added: Any) -> None:
-        store(e[r, 0], c, values + added)
-        store(e[r, 1], c, (values >> 8) + added)
+        store(e[r, 0], c, unfours(cast(values + added, element)))
+        store(e[r, 1], c, unfours(cast((values >> 8) + added, element)))
 
     return whole if e.ndim == 2 else bytes_apart

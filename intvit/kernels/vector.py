@@ -15,7 +15,7 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from intvit.kernels.vector_ir import I32, repeat, shift_amounts
+from intvit.kernels.vector_ir import I32, repeat, shift_lanes
 from intvit.kernels.vector_type import Emit, VectorType, call_overloaded, lane_numbers, resize, shift_right, vector_function
 
 LANES_16, LANES_32, LANES_64 = 32, 16, 8
@@ -61,6 +61,19 @@ def load(_typing: Any, array: Any, index: Any, lanes: Any, others: Any) -> Any:
         return result
 
     return kind(array, types.int64, lanes, others), emit
+
+
+@vector_function
+def load_whole(_typing: Any, array: Any, index: Any, lanes: Any) -> Any:
+    """Return elements of a contiguous 1-D array from `index` on, all of which exist."""
+    kind = VectorType(array.dtype, lanes.literal_value)
+
+    def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        data = context.make_array(array)(context, builder, arguments[0]).data
+        pointer = builder.bitcast(builder.gep(data, [arguments[1]]), kind.llvm.as_pointer())
+        return builder.load(pointer, align=array.dtype.bitwidth // 8)
+
+    return kind(array, types.int64, lanes), emit
 
 
 @vector_function
@@ -111,10 +124,10 @@ def vector(_typing: Any, element: Any, lanes: Any, number: Any) -> Any:
     return kind(element, lanes, number), emit
 
 
-def _lanewise(emit_lanes: Emit, spread: Emit = repeat) -> Any:
+def _lanewise(emit_lanes: Emit, emit_number: Emit | None = None) -> Any:
     """Make an intrinsic of two vectors, or of a vector and a number, from what emits it for two LLVM vectors.
 
-    `spread` puts numbers that are not known before a kernel runs into all lanes.
+    `emit_number` does it for a vector and a number that is not known before a kernel runs, if that is different.
     """
 
     @vector_function
@@ -125,12 +138,14 @@ def _lanewise(emit_lanes: Emit, spread: Emit = repeat) -> Any:
         kind = kinds[0]
 
         def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            def lanes(value: Any, found: Any) -> Any:
-                if found == kind:
-                    return value
-                number = context.cast(builder, value, found, kind.element)
-                return (repeat if isinstance(found, types.IntegerLiteral) else spread)(builder, number, kind.lanes)
+            def number(value: Any, found: Any) -> Any:
+                return context.cast(builder, value, found, kind.element)
 
+            def lanes(value: Any, found: Any) -> Any:
+                return value if found == kind else repeat(builder, number(value, found), kind.lanes)
+
+            if emit_number and not isinstance(b, VectorType | types.IntegerLiteral):
+                return emit_number(builder, kind, arguments[0], number(arguments[1], b))
             return emit_lanes(builder, kind, *map(lanes, arguments, signature.args))
 
         return kind(a, b), emit
@@ -138,8 +153,8 @@ def _lanewise(emit_lanes: Emit, spread: Emit = repeat) -> Any:
     return apply
 
 
-def _operator(function: Any, emit_lanes: Emit, spread: Emit = repeat) -> None:
-    apply = _lanewise(emit_lanes, spread)
+def _operator(function: Any, emit_lanes: Emit, emit_number: Emit | None = None) -> None:
+    apply = _lanewise(emit_lanes, emit_number)
 
     def call(a: Any, b: Any) -> Any:
         return apply(a, b)
@@ -164,13 +179,21 @@ def _emit_product_high(builder: Any, kind: VectorType, a: Any, b: Any) -> Any:
     return call_overloaded(builder, "umul.fix", kind.llvm, kind.llvm, a, b, I32(kind.element.bitwidth))
 
 
+def _emit_shift_left(builder: Any, _kind: VectorType, vector: Any, number: Any) -> Any:
+    return shift_lanes(builder, "sll", vector, number)
+
+
+def _emit_shift_right(builder: Any, kind: VectorType, vector: Any, number: Any) -> Any:
+    return shift_lanes(builder, "sra" if kind.element.signed else "srl", vector, number)
+
+
 _operator(operator.add, lambda builder, _kind, a, b: builder.add(a, b))
 _operator(operator.sub, lambda builder, _kind, a, b: builder.sub(a, b))
 _operator(operator.mul, lambda builder, _kind, a, b: builder.mul(a, b))
 _operator(operator.and_, lambda builder, _kind, a, b: builder.and_(a, b))
 _operator(operator.or_, lambda builder, _kind, a, b: builder.or_(a, b))
-_operator(operator.lshift, lambda builder, _kind, a, b: builder.shl(a, b), shift_amounts)
-_operator(operator.rshift, shift_right, shift_amounts)
+_operator(operator.lshift, lambda builder, _kind, a, b: builder.shl(a, b), _emit_shift_left)
+_operator(operator.rshift, shift_right, _emit_shift_right)
 
 smaller, larger = _lanewise(_emit_choice("<")), _lanewise(_emit_choice(">"))
 product_high = _lanewise(_emit_product_high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -70,20 +70,43 @@ def join(builder: Any, parts: list[Any]) -> Any:
     return whole
 
 
-def opaque(builder: Any, value: Any, register: str = "r") -> Any:
-    """Return an integer, or on x86 a vector in a `register` of class v, that LLVM takes for unknown."""
-    code = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", f"={register},0", side_effect=False)
-    return builder.call(code, [value], attrs=("nounwind", "readnone"))
+def opaque(builder: Any, value: Any) -> Any:
+    """Return an integer that LLVM takes for unknown."""
+    code = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", "=r,0", side_effect=False)
+    return builder.call(code, [value])
 
 
-def shift_amounts(builder: Any, amount: Any, lanes: int) -> Any:
-    """Return an amount in every lane such that x86 shifts each by its own: shifts by one number for all take it two steps."""
-    features, width = host_features(), amount.type.width
-    if "avx512bw" not in features and ("avx2" not in features or width != 32):
-        return repeat(builder, amount, lanes)
-    whole = min(lanes, (512 if "avx512bw" in features else 256) // width)
-    amounts = opaque(builder, repeat(builder, amount, whole), "v")
-    return shuffle(builder, amounts, amounts, [i % whole for i in range(lanes)])
+def native_bits() -> int:
+    """Return how long the vectors are for which this CPU has x86's instructions of integers, or 0."""
+    features = host_features()
+    return 512 if "avx512bw" in features else 256 if "avx2" in features else 0
+
+
+def call_in_pieces(builder: Any, name: str, result: Any, operands: Sequence[Any]) -> Any:
+    """Call an intrinsic function of vectors of `native_bits`, as often as longer vectors need it, and join the results."""
+    width, length = operands[0].type.element.width, operands[0].type.count
+    lanes, kind = native_bits() // width, vector(result.element, native_bits() // result.element.width)
+    pieces = [
+        call(builder, name, kind, *(shuffle(builder, v, v, range(start, start + lanes)) for v in operands))
+        for start in range(0, length, lanes)
+    ]
+    while len(pieces) > 1:
+        pieces = [shuffle(builder, x, y, range(2 * x.type.count)) for x, y in zip(pieces[::2], pieces[1::2], strict=True)]
+    return pieces[0]
+
+
+SHIFTS = {"sll": "shl", "srl": "lshr", "sra": "ashr"}
+"""LLVM's names of x86's shifts."""
+
+
+def shift_lanes(builder: Any, shift: str, values: Any, amount: Any) -> Any:
+    """Shift by a number as `SHIFTS` says; on x86 each lane by its own, as shifting all by one takes it two steps."""
+    bits, kind = native_bits(), values.type
+    amounts, width = repeat(builder, amount, kind.count), kind.element.width
+    if (bits != 512 and (bits != 256 or width != 32)) or kind.count * width % bits:
+        return getattr(builder, SHIFTS[shift])(values, amounts)
+    name = f"llvm.x86.avx{512 if bits == 512 else 2}.p{shift}v.{'wdq'[width // 32]}.{bits}"
+    return call_in_pieces(builder, name, kind, (values, amounts))
 
 
 def call_own(builder: Any, name: str, arguments: list[Any], emit: Callable[[Any, list[Any]], None]) -> None:
