@@ -9,9 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from intvit.kernels.jit import Scalar, device
@@ -75,31 +72,6 @@ def finish(x: Array, multiplier: Array, shift: Scalar, zero_point: Scalar, low: 
     for c in range(0, len(y), LANES_32):
         v, m = load(x, c, LANES_32, 0), load(multiplier, c, LANES_32, 0)
         store(y, c, finish_lanes(even(v) * even(m), odd(v) * odd(m), shift, zero_point, low, high))
-
-
-def _emit_bit_length(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-    (x,) = arguments
-    return builder.sub(x.type(64), builder.ctlz(x, ir.IntType(1)(0)))
-
-
-bit_length: Any = intrinsic(lambda typing, x: (types.int64(types.int64), _emit_bit_length))
-"""The number of bits of an int64 that is not negative."""
-
-
-@device
-def isqrt_lifted(x: Scalar) -> Scalar:
-    """Return `floor(sqrt(x))` for int64 `x` in `[2**60, 2**62)`.
-
-    Each step doubles the bits of a number `a` with `(a - 1)**2 < 4 x >> (62 - 2 bits) < (a + 1)**2`, as CPython's `math.isqrt`
-    proves; for the first 8 bits, one Newton step from a line does (all 49152 cases are tested).
-    """
-    top = np.uint32(x >> np.int64(46))
-    line = np.uint32(np.uint32(110) + (top >> np.uint32(9)))
-    a = np.uint32((line + np.uint32(top // line)) >> np.uint32(1))
-    a = np.uint32(a << np.uint32(7)) + np.uint32(np.uint32(x >> np.int64(39)) // a)
-    wide = (np.uint64(a) << np.uint64(15)) + np.uint64(x >> np.int64(15)) // np.uint64(a)
-    root = np.int64(wide >> np.uint64(1))
-    return root - np.int64(root * root > x)
 
 
 @device

@@ -1,4 +1,4 @@
-"""LayerNorm: exact sums, square root and reciprocal once a row, then one affine pass."""
+"""LayerNorm: exact sums of each row, square roots and reciprocals of eight rows at once, then one affine pass."""
 
 from __future__ import annotations
 
@@ -9,92 +9,106 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from intvit.kernels.integer import bit_length, finish_lanes, isqrt_lifted, share
+from intvit.kernels.aligned import aligned_copy
+from intvit.kernels.integer import finish_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.lanes import even, evens, low, odd, odds, pair_dot
-from intvit.kernels.vector import LANES_16, LANES_32, LANES_64, cast, load, store, sum_lanes, vector
+from intvit.kernels.lanes import even, low, odd, pair_dot
+from intvit.kernels.roots import divide, inverse_root, square_root
+from intvit.kernels.vector import (
+    LANES_16,
+    LANES_32,
+    LANES_64,
+    cast,
+    leading_zeros,
+    load,
+    load_whole,
+    store,
+    sum_lanes,
+    vector,
+)
 
 Array = NDArray[Any]
 
 FRACTION_BITS = 20
 """Fraction bits of the normalized value, as in `intvit.ops.layer_norm`."""
+SCALES = 3
+"""Numbers of a row that are kept between the passes: its sum, reciprocal and shift."""
 
 
-@kernel()
+def affine_numbers(multiplier: Array, bias: Array) -> tuple[Array, Array]:
+    """Return the multipliers and biases of all channels as `layer_norm` reads them."""
+    more = -len(bias) % LANES_32
+    halves = np.pad(bias, (0, more)).reshape(-1, LANES_64, 2).swapaxes(1, 2)
+    return aligned_copy(np.pad(multiplier, (0, more))), aligned_copy(halves.reshape(-1))
+
+
+@kernel(scratch=("scales",))
 def layer_norm(
-    x: Array,
-    multiplier: Array,
-    bias: Array,
-    epsilon: int,
-    shift: int,
-    zero_point: int,
-    low_code: int,
-    high_code: int,
-    y: Array,
-    part: int,
-    parts: int,
-) -> None:
+    x: Array, multiplier: Array, bias: Array, epsilon: int,
+    shift: int, zero_point: int, low_code: int, high_code: int, scales: Array, y: Array, part: int, parts: int,
+) -> None:  # fmt: skip
     """Normalize each row of `x` [R, C] into `y` [R, C].
 
     Args:
         x: s16/s32 or smaller.
-        multiplier: s32 [C]; bias: s64 [C].
+        multiplier, bias: s32 and s64, of `affine_numbers`.
         epsilon: at the scale of the variance.
         shift, zero_point, low_code, high_code: of the output.
+        scales: s64 [SCALES, LANES_64], scratch.
         y: the codes.
     """
     start, stop = share(len(y), part, parts)
-    ahead = row_scale(x[start], epsilon) if start < stop else (0, 0, 0)
-    for r in range(start, stop):
-        total, reciprocal, down = ahead
-        ahead = row_scale(x[min(r + 1, stop - 1)], epsilon)
-        affine(x[r], total, reciprocal, down, multiplier, bias, shift, zero_point, low_code, high_code, y[r])
+    numbers = multiplier, bias, (shift, zero_point, low_code, high_code)
+    for block in range(start, stop, LANES_64):
+        count = min(LANES_64, stop - block)
+        scales[1] = 1
+        for r in range(count):
+            total, squares = moments(x[block + r])
+            scales[0, r] = total
+            scales[1, r] = np.int64(x.shape[1]) * squares - total * total + np.int64(epsilon)
+        find_scales(scales)
+        for r in range(count):
+            affine(x[block + r], (scales[0, r], scales[1, r], scales[2, r]), numbers, y[block + r])
 
 
 @device
-def row_scale(row: Array, epsilon: Scalar) -> tuple[Scalar, Scalar, Scalar]:
-    """Return the sum of a row, the reciprocal of its lifted standard deviation and the shift that follows their product."""
-    channels = np.int64(len(row))
-    total, squares = moments(row)
-    variance = channels * squares - total * total + np.int64(epsilon)
-    lift = (np.int64(62) - bit_length(variance)) // np.int64(2)
-    root = isqrt_lifted(variance << (np.int64(2) * lift))
-    reciprocal = np.int64(((np.uint64(1) << np.uint64(61)) - np.uint64(1)) // np.uint64(root))
-    return total, reciprocal, np.int64(61 - FRACTION_BITS) - lift
+def find_scales(scales: Array) -> None:
+    """Turn variances into reciprocals of lifted standard deviations, and the shifts that follow their product."""
+    variance = load_whole(scales[1], 0, LANES_64)
+    lift = (leading_zeros(variance) - 2) >> 1
+    lifted = variance << (lift + lift)
+    inverse = inverse_root(lifted)
+    root = square_root(lifted, inverse)
+    numerator, none = vector(np.int64, LANES_64, (1 << 61) - 1), vector(np.int64, LANES_64, 0)
+    store(scales[1], 0, divide(numerator, root, inverse << 1, none, inverse))
+    store(scales[2], 0, (61 - FRACTION_BITS) - lift)
 
 
 @device
-def affine(
-    row: Array, total: Scalar, reciprocal: Scalar, down: Scalar, multiplier: Array, bias: Array,
-    shift: Scalar, zero_point: Scalar, low_code: Scalar, high_code: Scalar, y: Array,
-) -> None:  # fmt: skip
-    """Write one row; the normalized value, with 20 fraction bits, `channels * x - total` and the reciprocal fit s32."""
-    channels, factor = len(row), np.int64(np.int32(reciprocal))
-    for c in range(0, len(row), LANES_32):
-        centred = cast(load(row, c, LANES_32, 0), np.int32) * channels - total
-        z_even, z_odd = (even(centred) * factor) >> down, (odd(centred) * factor) >> down
-        m_even, m_odd = load_parity(multiplier, c)
-        b_even, b_odd = load_parity(bias, c)
-        affine_even, affine_odd = low(z_even) * m_even + b_even, low(z_odd) * m_odd + b_odd
-        store(y, c, finish_lanes(affine_even, affine_odd, shift, zero_point, low_code, high_code))
+def affine(row: Array, scale: tuple[Scalar, ...], numbers: Any, y: Array) -> None:
+    """Write one row."""
+    multiplier, bias, output = numbers
+    tail = len(row) & (LANES_32 - 1)
+    for c in range(0, len(row) - tail, LANES_32):
+        store(y, c, affine_codes(load_whole(row, c, LANES_32), len(row), scale, multiplier, bias, c, output))
+    if tail:
+        c = len(row) - tail
+        store(y, c, affine_codes(load(row, c, LANES_32, 0), len(row), scale, multiplier, bias, c, output))
 
 
-def load_parity(channels: Array, c: Scalar) -> Any:
-    """Return the numbers of the even and of the odd channels of 16 from `c` on, as s64."""
-    raise NotImplementedError("only kernels call this")
-
-
-@overload(load_parity)
-def _load_parity(channels: Any, c: Any) -> Callable[..., Any]:
-    def of_32_bits(channels: Any, c: Any) -> Any:
-        numbers = load(channels, c, LANES_32, 0)
-        return even(numbers), odd(numbers)
-
-    def of_64_bits(channels: Any, c: Any) -> Any:
-        first, second = load(channels, c, LANES_64, 0), load(channels, c + LANES_64, LANES_64, 0)
-        return evens(first, second), odds(first, second)
-
-    return of_32_bits if channels.dtype.bitwidth == 32 else of_64_bits
+@device
+def affine_codes(
+    x: Scalar, channels: Scalar, scale: tuple[Scalar, ...], multiplier: Array, bias: Array, c: Scalar, output: Any
+) -> Scalar:
+    """Return the codes of 16 channels; the normalized value, `channels * x - total` and the reciprocal fit s32."""
+    total, reciprocal, down = scale
+    shift, zero_point, low_code, high_code = output
+    centred, factor = cast(x, np.int32) * channels - total, np.int64(np.int32(reciprocal))
+    z_even, z_odd = (even(centred) * factor) >> down, (odd(centred) * factor) >> down
+    m = load_whole(multiplier, c, LANES_32)
+    affine_even = low(z_even) * even(m) + load_whole(bias, c, LANES_64)
+    affine_odd = low(z_odd) * odd(m) + load_whole(bias, c + LANES_64, LANES_64)
+    return finish_lanes(affine_even, affine_odd, shift, zero_point, low_code, high_code)
 
 
 def moments(row: Array) -> tuple[Scalar, Scalar]:
@@ -106,12 +120,13 @@ def moments(row: Array) -> tuple[Scalar, Scalar]:
 def _moments(row: Any) -> Callable[..., Any]:
     def of_16_bits(row: Any) -> Any:
         total, lower, upper = vector(np.int32, LANES_32, 0), vector(np.uint64, LANES_64, 0), vector(np.uint64, LANES_64, 0)
-        for c in range(0, len(row), LANES_16):
-            v = cast(load(row, c, LANES_16, 0), np.int16)
-            total = total + pair_dot(v, vector(np.int16, LANES_16, 1))
-            squares = cast(pair_dot(v, v), np.uint32)
-            lower = lower + even(squares)
-            upper = upper + odd(squares)
+        tail = len(row) & (LANES_16 - 1)
+        for c in range(0, len(row) - tail, LANES_16):
+            sums, squares = pair_sums(load_whole(row, c, LANES_16))
+            total, lower, upper = total + sums, lower + even(squares), upper + odd(squares)
+        if tail:
+            sums, squares = pair_sums(load(row, len(row) - tail, LANES_16, 0))
+            total, lower, upper = total + sums, lower + even(squares), upper + odd(squares)
         return sum_lanes(even(total) + odd(total)), np.int64(sum_lanes(lower + upper))
 
     def of_32_bits(row: Any) -> Any:
@@ -124,3 +139,10 @@ def _moments(row: Any) -> Callable[..., Any]:
 
     small = row.dtype.bitwidth < 16 or (row.dtype.bitwidth == 16 and row.dtype.signed)
     return of_16_bits if small else of_32_bits
+
+
+@device
+def pair_sums(x: Scalar) -> tuple[Scalar, Scalar]:
+    """Return the sums and the sums of squares of each two neighbours, of at most 16 bits."""
+    v = cast(x, np.int16)
+    return pair_dot(v, vector(np.int16, LANES_16, 1)), cast(pair_dot(v, v), np.uint32)

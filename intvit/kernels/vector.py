@@ -223,6 +223,16 @@ def first(_typing: Any, vector: Any, count: Any) -> Any:
     return vector(vector, types.int64), emit
 
 
+@vector_function
+def leading_zeros(_typing: Any, vector: Any) -> Any:
+    """Return how many bits above its highest one each lane has."""
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return call_overloaded(builder, "ctlz", vector.llvm, vector.llvm, arguments[0], ir.Constant(ir.IntType(1), 0))
+
+    return vector(vector), emit
+
+
 def _reduction(name: str) -> Any:
     @vector_function
     def reduce(_typing: Any, vector: Any) -> Any:

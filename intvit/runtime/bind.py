@@ -18,7 +18,7 @@ from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.gelu_shift import CODES, gelu_shift
 from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
-from intvit.kernels.layer_norm import layer_norm
+from intvit.kernels.layer_norm import SCALES, affine_numbers, layer_norm
 from intvit.kernels.layer_norm_newton import layer_norm_newton
 from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
@@ -28,6 +28,7 @@ from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thr
 from intvit.kernels.softmax_table import softmax_table
 from intvit.kernels.split import split
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, splits
+from intvit.kernels.vector import LANES_64
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
 from intvit.runtime.bind_softmax import prepare_softmax_normalized
@@ -127,13 +128,13 @@ def _mean(op: ops.Mean, at: Context) -> Prepared:
 
 
 def _layer_norm(op: ops.LayerNorm, at: Context) -> Prepared:
-    multiplier, bias = at.constant(1), at.constant(2)
+    multiplier, bias = affine_numbers(at.value(1), at.value(2))
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return layer_norm.bind(x, multiplier, bias, op.epsilon, op.shift, *output_range(op), y, grains=len(y))
+        return layer_norm.bind(x, multiplier, bias, op.epsilon, op.shift, *output_range(op), *scratch, y, grains=len(y))
 
-    return Prepared((0,), bind, constants=(multiplier, bias))
+    return Prepared((0,), bind, (((SCALES, LANES_64), np.int64),), constants=(multiplier, bias))
 
 
 def _layer_norm_newton(op: ops.LayerNormNewton, at: Context) -> Prepared:

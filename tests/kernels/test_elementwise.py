@@ -1,8 +1,6 @@
 """The operators that work row by row or element by element, against their references."""
 
-import math
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -11,7 +9,6 @@ from single_op import ALL_TYPES, assert_equals_reference, claims_hold, full_rang
 
 from intvit import ops
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
-from intvit.kernels.integer import isqrt_lifted
 from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds, softmax_polynomial
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
@@ -135,33 +132,6 @@ def test_layer_norm_of_extremes(channels, kind):
     multiplier = np.full(channels, -(1 << 20), np.int32)
     op = ops.LayerNorm(epsilon=1, shift=38, **full_range(np.int16))
     assert_equals_reference(op, [x], [multiplier, np.arange(channels, dtype=np.int64) << 30])
-
-
-@numba.njit
-def roots(x, y):
-    for i in range(len(x)):
-        y[i] = isqrt_lifted(x[i])
-
-
-def assert_roots(x):
-    found = np.zeros(len(x), np.int64)
-    roots(np.array(x, np.int64), found)
-    assert found.tolist() == [math.isqrt(value) for value in x]
-
-
-def test_the_square_root_from_every_start():
-    """Its first steps depend on the upper 16 bits only: all 49152 of them, with the least and the most behind."""
-    tops = range(1 << 14, 1 << 16)
-    assert_roots([top << 46 for top in tops])
-    assert_roots([((top + 1) << 46) - 1 for top in tops])
-
-
-@given(st.lists(st.integers(1 << 30, (1 << 31) - 1), min_size=200, max_size=200))
-@QUICK
-def test_the_square_root_around_squares(numbers):
-    assert_roots(
-        [square for root in numbers for square in (root * root, root * root - 1 + (root == 1 << 30), root * (root + 2))]
-    )
 
 
 POLYNOMIALS = ops.SoftmaxPolynomial, ops.SoftmaxPolynomialWide
