@@ -79,8 +79,7 @@ def find_scales(scales: Array) -> None:
     lifted = variance << (lift + lift)
     inverse = inverse_root(lifted)
     root = square_root(lifted, inverse)
-    numerator, none = vector(np.int64, LANES_64, (1 << 61) - 1), vector(np.int64, LANES_64, 0)
-    store(scales[1], 0, divide(numerator, root, inverse << 1, none, inverse))
+    store(scales[1], 0, divide(vector(np.int64, LANES_64, (1 << 61) - 1), root, inverse))
     store(scales[2], 0, (61 - FRACTION_BITS) - lift)
 
 

@@ -1,4 +1,4 @@
-"""Square roots and quotients of eight numbers at a time: Newton's steps in fixed point, then exact by one look at the rest.
+"""Square roots and reciprocals of eight numbers at a time: Newton's steps in fixed point, then exact by one look at the rest.
 
 All numbers are s64 lanes. Reciprocals are of numbers in [1/4, 1) with 31 fraction bits, and have 29 themselves. Three steps
 leave an error below 2^-26, so that an estimate of 31 bits is off by less than 2^7. What it leaves over, divided by the divisor,
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.jit import Scalar, device
 from intvit.kernels.lanes import low
-from intvit.kernels.vector import leading_zeros, smaller
+from intvit.kernels.vector import smaller
 
 Array = NDArray[Any]
 
@@ -21,8 +21,6 @@ STEPS = 3
 LARGEST = (1 << 31) - 1
 ROOT_START = (1433874832, -1763776638, 879684464)
 """2.6708 - 3.28529 f + 1.63854 f^2, within 2.5 % of 1 / sqrt(f) for f in [1/4, 1); 29 fraction bits."""
-INVERSE_START = (1515870811, -1010580541)
-"""(48 - 32 f) / 17, within 1/17 of 1 / f for f in [1/2, 1); 29 fraction bits."""
 
 
 @device
@@ -52,32 +50,15 @@ def square_root(x: Scalar, inverse: Scalar) -> Scalar:
 
 
 @device
-def inverse(d: Scalar) -> Scalar:
-    """Return about `2**60 / d` for d in [2**30, 2**31)."""
-    y = (low(d) * INVERSE_START[1] >> 31) + INVERSE_START[0]
-    for _ in range(STEPS):
-        y = times(y, (1 << 30) - (times(d, y) >> 31)) >> 29
-    return y
-
-
-@device
-def divide(n: Scalar, d: Scalar, estimate: Scalar, up: Scalar, inverse: Scalar) -> Scalar:
-    """Return `floor(n / d)`, which is less than 2**31 as d is, for n not negative.
+def divide(n: Scalar, d: Scalar, inverse: Scalar) -> Scalar:
+    """Return `floor(n / d)`, which must be less than 2**31.
 
     Args:
-        estimate: of the quotient.
-        up: `d << up` is in [2**30, 2**31).
-        inverse: about `2**60 / (d << up)`.
+        n: in [0, 2**62).
+        d: in [2**30, 2**31).
+        inverse: about `2**60 / d`.
     """
-    q = smaller(estimate, LARGEST)
-    rest = (n - times(q, d)) << up
+    q = smaller(times(n >> 31, inverse) >> 29, LARGEST)
+    rest = n - times(q, d)
     q = q + ((times(rest >> 8, inverse) - (1 << 39)) >> 52)
     return q + 1 + ((n - times(q, d) - d) >> 63)
-
-
-@device
-def quotient(n: Scalar, d: Scalar) -> Scalar:
-    """Return `floor(n / d)`, which must be less than 2**31, for n in [0, 2**62) and d in [1, 2**31)."""
-    up = leading_zeros(d) - 33
-    inverse_of_d = inverse(d << up)
-    return divide(n, d, times((n << up) >> 31, inverse_of_d) >> 29, up, inverse_of_d)

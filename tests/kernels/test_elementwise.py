@@ -1,6 +1,5 @@
 """The operators that work row by row or element by element, against their references."""
 
-
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
