@@ -144,7 +144,8 @@ def _pack(signed: bool) -> Any:
         def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             bits = native_bits()
             if not bits or 32 * a.lanes % bits:
-                return shuffle(builder, *(clip(builder, x) for x in arguments), narrow_fours_of(kind.lanes))
+                first, second = (clip(builder, x) for x in arguments)
+                return shuffle(builder, first, second, narrow_fours_of(kind.lanes))
             name = f"pack{'s' if signed else 'u'}sdw"
             name = f"llvm.x86.avx512.{name}.512" if bits == 512 else f"llvm.x86.avx2.{name}"
             return call_in_pieces(builder, name, kind.llvm, arguments)

@@ -11,7 +11,6 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from llvmlite import binding, ir
@@ -20,9 +19,9 @@ from numba.core import compiler, registry
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.arrayobj import make_array, populate_array
 
-from intvit.files import write_atomically
-from intvit.kernels.cache import cache_folder
+from intvit.kernels.object_code import keep, link, read_cached
 from intvit.kernels.progress import tell_of_compiling
+from intvit.kernels.shared import PREFIX, link_cached
 
 Function = Callable[..., Any]
 
@@ -32,7 +31,6 @@ OUTSIDE = frozenset({"memcpy", "memset", "memmove", "sched_yield", "SwitchToThre
 """The functions of the system that machine code may call."""
 
 _WORD = ir.IntType(64)
-_DIGEST_BYTES = 32
 _lock = threading.RLock()
 _entries: dict[Source, int] = {}
 
@@ -64,35 +62,29 @@ def load_entry(source: Source) -> int:
     """Return the address of a kernel's entry, compiled or loaded from the cache on first use."""
     with _lock:
         if source not in _entries:
-            _entries[source] = _load(source.symbol, _cached(source.symbol) or _compiled(source))
+            _entries[source] = link(source.symbol, _cached(source.symbol) or _compiled(source))
         return _entries[source]
 
 
 def _cached(symbol: str) -> bytes | None:
-    """Return object code from the cache, or None if it isn't there or is damaged."""
-    folder = cache_folder()
-    if folder is None or not (file := _file(folder, symbol)).is_file():
-        return None
-    content = file.read_bytes()
-    digest, code = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    return code if hashlib.sha256(code).digest() == digest else None
-
-
-def _file(folder: Path, symbol: str) -> Path:
-    return folder / f"{symbol}.o"
+    """Return object code from the cache, once the functions that it needs are linked, or None."""
+    cached = read_cached(symbol)
+    return cached[1] if cached and link_cached(cached[0]) else None
 
 
 def _compiled(source: Source) -> bytes:
     """Return the object code of an entry, and keep it in the cache."""
     tell_of_compiling(source.function.__name__)
-    code: bytes = _compile(source)
-    if folder := cache_folder():
-        write_atomically(_file(folder, source.symbol), hashlib.sha256(code).digest() + code)
+    needs: tuple[str, ...]
+    code: bytes
+    needs, code = _compile(source)
+    keep(source.symbol, needs, code)
     return code
 
 
 @global_compiler_lock  # type: ignore[untyped-decorator]
-def _compile(source: Source) -> bytes:
+def _compile(source: Source) -> tuple[tuple[str, ...], bytes]:
+    """Return the shared functions that an entry needs, and its object code."""
     target = registry.cpu_target
     flags: Any = compiler.Flags()  # type: ignore[no-untyped-call]
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = flags.no_compile = True
@@ -111,9 +103,8 @@ def _compile(source: Source) -> bytes:
     _emit_entry(context, module, source, made.fndesc)
     library.add_ir_module(module)
     library.finalize()
-    _require_self_contained(source.symbol, library.get_llvm_str())
     code: bytes = library.serialize_using_object_code()[2][0]
-    return code
+    return _shared_functions(source.symbol, library.get_llvm_str()), code
 
 
 def _emit_entry(context: Any, module: Any, source: Source, callee: Any) -> None:
@@ -153,26 +144,11 @@ def _emit_argument(context: Any, builder: Any, kind: types.Type, slot: Any, word
     return array._getvalue()
 
 
-def _require_self_contained(symbol: str, llvm_ir: str) -> None:
-    """Raise RuntimeError if machine code needs Numba's runtime: it raises, allocates or uses Python."""
+def _shared_functions(symbol: str, llvm_ir: str) -> tuple[str, ...]:
+    """Return the shared functions that machine code calls; RuntimeError if it raises, allocates or uses Python."""
     module = binding.parse_assembly(llvm_ir)
     outside = {f.name for f in module.functions if f.is_declaration and not f.name.startswith("llvm.")}
-    if outside - OUTSIDE:
-        raise RuntimeError(f"kernel {symbol} calls {', '.join(sorted(outside - OUTSIDE))}")
-
-
-@functools.cache
-def _linker() -> Any:
-    """Return LLVM's linker for object code, one for the process."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine()
-    return binding.create_mcjit_compiler(binding.parse_assembly(""), machine)
-
-
-def _load(symbol: str, code: bytes) -> int:
-    """Return the address of an entry after its object code has been linked into this process."""
-    _linker().add_object_file(binding.ObjectFileRef.from_data(code))
-    _linker().finalize_object()
-    address: int = _linker().get_function_address(symbol)
-    return address
+    shared = {name for name in outside if name.startswith(PREFIX)}
+    if others := outside - shared - OUTSIDE:
+        raise RuntimeError(f"kernel {symbol} calls {', '.join(sorted(others))}")
+    return tuple(sorted(shared))

@@ -13,7 +13,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core.errors import TypingError
-from numba.extending import overload
+from numba.core.typing.templates import AbstractTemplate, infer_global
+from numba.extending import lower_builtin, overload
 
 from intvit.kernels.vector_ir import I32, repeat, shift_lanes
 from intvit.kernels.vector_type import Emit, VectorType, call_overloaded, lane_numbers, resize, shift_right, vector_function
@@ -124,44 +125,61 @@ def vector(_typing: Any, element: Any, lanes: Any, number: Any) -> Any:
     return kind(element, lanes, number), emit
 
 
-def _lanewise(emit_lanes: Emit, emit_number: Emit | None = None) -> Any:
-    """Make an intrinsic of two vectors, or of a vector and a number, from what emits it for two LLVM vectors.
+def _emit_operands(emit_lanes: Emit, emit_number: Emit | None) -> Emit:
+    """Return what emits an operator for two vectors, or for a vector and a number, from what does for two LLVM vectors.
 
     `emit_number` does it for a vector and a number that is not known before a kernel runs, if that is different.
     """
 
+    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.return_type
+
+        def number(value: Any, found: Any) -> Any:
+            return context.cast(builder, value, found, kind.element)
+
+        def lanes(value: Any, found: Any) -> Any:
+            return value if found == kind else repeat(builder, number(value, found), kind.lanes)
+
+        second = signature.args[1]
+        if emit_number and not isinstance(second, VectorType | types.IntegerLiteral):
+            return emit_number(builder, kind, arguments[0], number(arguments[1], second))
+        return emit_lanes(builder, kind, *map(lanes, arguments, signature.args))
+
+    return emit
+
+
+def _result(a: Any, b: Any) -> Any:
+    """Return the type of what an operator makes of two vectors of a type, or of one and a number, or None."""
+    vectors = [kind for kind in (a, b) if isinstance(kind, VectorType)]
+    fits = vectors and all(kind == vectors[0] or isinstance(kind, types.Integer) for kind in (a, b))
+    return vectors[0] if fits else None
+
+
+def _lanewise(emit_lanes: Emit) -> Any:
+    """Make an intrinsic of two vectors, or of a vector and a number."""
+
     @vector_function
     def apply(_typing: Any, a: Any, b: Any) -> Any:
-        kinds = [kind for kind in (a, b) if isinstance(kind, VectorType)]
-        if kinds[0] != kinds[-1]:
+        if not (kind := _result(a, b)):
             raise TypingError(f"vectors of different types: {a} and {b}")
-        kind = kinds[0]
-
-        def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            def number(value: Any, found: Any) -> Any:
-                return context.cast(builder, value, found, kind.element)
-
-            def lanes(value: Any, found: Any) -> Any:
-                return value if found == kind else repeat(builder, number(value, found), kind.lanes)
-
-            if emit_number and not isinstance(b, VectorType | types.IntegerLiteral):
-                return emit_number(builder, kind, arguments[0], number(arguments[1], b))
-            return emit_lanes(builder, kind, *map(lanes, arguments, signature.args))
-
-        return kind(a, b), emit
+        return kind(a, b), _emit_operands(emit_lanes, None)
 
     return apply
 
 
 def _operator(function: Any, emit_lanes: Emit, emit_number: Emit | None = None) -> None:
-    apply = _lanewise(emit_lanes, emit_number)
+    """Make one of Python's operators work on vectors; an `overload` would be compiled as a function of its own each time."""
 
-    def call(a: Any, b: Any) -> Any:
-        return apply(a, b)
+    class Typed(AbstractTemplate):
+        prefer_literal = True
 
-    @overload(function, prefer_literal=True)
-    def _typed(a: Any, b: Any) -> Any:
-        return call if isinstance(a, VectorType) or isinstance(b, VectorType) else None
+        def generic(self, args: Any, _kws: Any) -> Any:
+            kind = _result(*args) if len(args) == 2 else None
+            return kind and kind(*args)
+
+    infer_global(function)(Typed)  # type: ignore[no-untyped-call]
+    for kinds in ((VectorType, VectorType), (VectorType, types.Integer), (types.Integer, VectorType)):
+        lower_builtin(function, *kinds)(_emit_operands(emit_lanes, emit_number))  # type: ignore[no-untyped-call]
 
 
 def _emit_choice(comparison: str) -> Emit:

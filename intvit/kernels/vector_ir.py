@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -107,24 +107,3 @@ def shift_lanes(builder: Any, shift: str, values: Any, amount: Any) -> Any:
         return getattr(builder, SHIFTS[shift])(values, amounts)
     name = f"llvm.x86.avx{512 if bits == 512 else 2}.p{shift}v.{'wdq'[width // 32]}.{bits}"
     return call_in_pieces(builder, name, kind, (values, amounts))
-
-
-def call_own(builder: Any, name: str, arguments: list[Any], emit: Callable[[Any, list[Any]], None]) -> None:
-    """Call a function of its own: inside a kernel, values that live around a loop would take registers from it.
-
-    Args:
-        builder: where to call.
-        name: tells what the function does: all of one name in a module are the same.
-        arguments: its arguments.
-        emit: emits its body, given a builder and the parameters.
-    """
-    function = builder.module.globals.get(name)
-    if function is None:
-        kind = ir.FunctionType(ir.VoidType(), [a.type for a in arguments])
-        function = ir.Function(builder.module, kind, name)
-        function.linkage = "internal"
-        function.attributes.add("noinline")
-        inside = ir.IRBuilder(function.append_basic_block("entry"))
-        emit(inside, list(function.args))
-        inside.ret_void()
-    builder.call(function, arguments)

@@ -13,8 +13,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from intvit.kernels.codes_ir import Output, emit_codes
+from intvit.kernels.shared import PREFIX, call_shared
 from intvit.kernels.sums_ir import Operands, emit_sums
-from intvit.kernels.vector_ir import I64, call_own, store
+from intvit.kernels.vector_ir import I64, store
 
 ROWS = 6
 
@@ -70,8 +71,8 @@ def _sums_tile(  # type: ignore[no-untyped-def]
         _emit_tile(builder, level, flips, wide, arguments, end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        name = f"intvit.sums.{level.level}.{flips.literal_value}.{wide.literal_value}"
-        call_own(builder, name, arguments[3:], emit_body)
+        name = f"{PREFIX}sums.{level.level}.{flips.literal_value}.{wide.literal_value}"
+        call_shared(builder, name, arguments[3:], emit_body)
         return context.get_dummy_value()
 
     return types.void(level, flips, wide, *[types.int64] * 10), emit
@@ -88,8 +89,8 @@ def _codes_tile(  # type: ignore[no-untyped-def]
         _emit_tile(builder, level, flips, wide, arguments[:10], end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        name = f"intvit.codes.{level.level}.{flips.literal_value}.{wide.literal_value}.{bits.literal_value}"
-        call_own(builder, name, arguments[4:], emit_body)
+        name = f"{PREFIX}codes.{level.level}.{flips.literal_value}.{wide.literal_value}.{bits.literal_value}"
+        call_shared(builder, name, arguments[4:], emit_body)
         return context.get_dummy_value()
 
     return types.void(level, flips, wide, bits, *[types.int64] * 15), emit
