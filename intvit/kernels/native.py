@@ -21,7 +21,7 @@ from numba.np.arrayobj import make_array, populate_array
 
 from intvit.kernels.object_code import keep, link, read_cached
 from intvit.kernels.progress import tell_of_compiling
-from intvit.kernels.shared import PREFIX, link_cached
+from intvit.kernels.shared import PREFIX, link_shared
 
 Function = Callable[..., Any]
 
@@ -69,7 +69,7 @@ def load_entry(source: Source) -> int:
 def _cached(symbol: str) -> bytes | None:
     """Return object code from the cache, once the functions that it needs are linked, or None."""
     cached = read_cached(symbol)
-    return cached[1] if cached and link_cached(cached[0]) else None
+    return cached[1] if cached and link_shared(cached[0]) else None
 
 
 def _compiled(source: Source) -> bytes:
@@ -78,6 +78,7 @@ def _compiled(source: Source) -> bytes:
     needs: tuple[str, ...]
     code: bytes
     needs, code = _compile(source)
+    link_shared(needs)
     keep(source.symbol, needs, code)
     return code
 

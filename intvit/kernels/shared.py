@@ -33,29 +33,29 @@ def call_shared(builder: Any, name: str, arguments: list[Any], emit: Callable[[A
     with _lock:
         if name not in SOURCES:
             SOURCES[name] = _assembly(name, kind, emit)
-        if name not in _linked and not link_cached([name]):
-            code = _compile(SOURCES[name])
-            keep(name, (), code)
-            _link(name, code)
+        link_shared([name])
     function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
     builder.call(function, arguments)
 
 
-def link_cached(names: Iterable[str]) -> bool:
-    """Link shared functions from the cache; return whether all are there."""
+def link_shared(names: Iterable[str]) -> bool:
+    """Link shared functions from the cache, or compile and keep what was emitted; return whether all are there."""
     with _lock:
-        for name in names:
-            if name not in _linked:
-                if (cached := read_cached(name)) is None:
-                    return False
-                _link(name, cached[1])
-    return True
+        return all(name in _linked or _link(name) for name in names)
 
 
-def _link(name: str, code: bytes) -> None:
+def _link(name: str) -> bool:
     """Link a function, and let code that is linked later find it."""
+    if cached := read_cached(name):
+        _, code = cached
+    elif name in SOURCES:
+        code = _compile(SOURCES[name])
+        keep(name, (), code)
+    else:
+        return False
     binding.add_symbol(name, link(name, code))
     _linked.add(name)
+    return True
 
 
 def _assembly(name: str, kind: Any, emit: Callable[[Any, list[Any]], None]) -> str:

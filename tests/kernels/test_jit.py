@@ -15,10 +15,12 @@ from numba.core.errors import TypingError
 from vit import make_vit
 
 from intvit.errors import UsageError
-from intvit.kernels import cache, native, simd
+from intvit.kernels import cache, native, shared, simd
 from intvit.kernels.jit import KERNELS, Kernel
+from intvit.kernels.object_code import read_cached
 from intvit.kernels.probe import make_probe
 from intvit.kernels.progress import told_of_compiling
+from intvit.kernels.simd import Level
 from intvit.kernels.tile import left_type, operand_type, tile_shape
 from intvit.runtime.engine import Engine
 
@@ -44,6 +46,7 @@ def bind_all():
     KERNELS["softmax_normalized"].bind(rows.astype(np.int8), table, 1, 16, 1, e, rows.astype(np.int16))
     codes = rows.astype(np.uint8)
     KERNELS["softmax_two_scale"].bind(rows, np.zeros(1, np.int32), 2, codes[0], 8, 3, rows, codes, np.zeros(1, np.int32))
+    KERNELS["append_residuals"].bind(rows.astype(np.int16), 3, line[:2], codes, np.zeros((1, 6), np.uint8))
     KERNELS["two_scale_encode"].bind(rows, 8, 3, 1, 2, 0, codes.view(np.int8))
     KERNELS["two_scale_decode"].bind(codes, 8, 3, rows.astype(np.int16))
     KERNELS["widen"].bind(np.zeros((1, 1, 4), np.int8), np.zeros((1, 1, 4), np.int16))
@@ -65,6 +68,9 @@ def test_no_kernel_has_floats():
     for name, kernel in KERNELS.items():
         assert kernel.signatures, f"{name} was never compiled"
         assert not float_lines(kernel), name
+    assert shared.SOURCES
+    for name, source in shared.SOURCES.items():
+        assert not FLOATS.search(source), name
 
 
 def test_a_float_would_be_seen():
@@ -130,6 +136,30 @@ def test_a_damaged_cache_file_is_compiled_again(fresh_cache):
         assert x.tolist() == [7, 7, 7]
         again = file.read_bytes()
         assert hashlib.sha256(again[32:]).digest() == again[:32]
+
+
+def test_a_kernel_is_compiled_again_if_a_shared_function_is_not_in_the_cache(fresh_cache):
+    code = """
+from intvit.kernels.probe import make_probe
+from intvit.kernels.progress import told_of_compiling
+from intvit.kernels.simd import Level
+
+with told_of_compiling(print):
+    make_probe(Level.PORTABLE)()
+"""
+
+    def compiled():
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
+        return run.stdout.split()
+
+    assert compiled() == ["repeat_tile"]
+    (tile,) = fresh_cache.glob(f"*/{shared.PREFIX}*.o")
+    (kernel,) = fresh_cache.glob("*/repeat_tile-*.o")
+    assert read_cached(kernel.stem)[0] == (tile.stem,)
+    assert compiled() == []
+    tile.unlink()
+    assert compiled() == ["repeat_tile"]
+    assert tile.exists()
 
 
 @pytest.fixture
