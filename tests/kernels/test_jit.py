@@ -20,7 +20,6 @@ from intvit.kernels.jit import KERNELS, Kernel
 from intvit.kernels.object_code import read_cached
 from intvit.kernels.probe import make_probe
 from intvit.kernels.progress import told_of_compiling
-from intvit.kernels.simd import Level
 from intvit.kernels.tile import left_type, operand_type, tile_shape
 from intvit.runtime.engine import Engine
 
