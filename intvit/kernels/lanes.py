@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from intvit.kernels.vector_ir import call_in_pieces, constant, native_bits, shuffle
+from intvit.kernels.vector_ir import call_in_pieces, native_bits, shuffle
 from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
 
@@ -103,14 +103,6 @@ join = _merge(VectorType.halves, lambda n: [(i & ~1) + n * (i & 1) for i in rang
 """The low halves of the lanes of both, alternating: undoes `even` and `odd`."""
 join_high = _merge(VectorType.halves, lambda n: [(i | 1) + n * (i & 1) for i in range(n)])
 """The high halves of the lanes of both, alternating."""
-narrow = _merge(VectorType.halves, lambda n: range(0, 2 * n, 2))
-"""The low halves of the lanes of the first, then of the second."""
-narrow_high = _merge(VectorType.halves, lambda n: range(1, 2 * n, 2))
-"""The high halves of the lanes of the first, then of the second."""
-evens = _merge(_same, lambda n: range(0, 2 * n, 2))
-"""The even lanes of the first, then of the second."""
-odds = _merge(_same, lambda n: range(1, 2 * n, 2))
-"""The odd lanes of the first, then of the second."""
 first_fours = _merge(_same, lambda n: [8 * (i // 4) + i % 4 for i in range(n)])
 """The first four of every eight lanes, those of the first vector before those of the second."""
 last_fours = _merge(_same, lambda n: [8 * (i // 4) + 4 + i % 4 for i in range(n)])
@@ -125,38 +117,23 @@ def narrow_fours_of(n: int) -> list[int]:
 
 
 narrow_fours = _merge(VectorType.halves, narrow_fours_of)
-"""The low halves of what `join_fours` would give: `fours` of what `narrow` gives."""
+"""The low halves of what `join_fours` would give: `fours` of the low halves of the first, then of the second."""
 
 
-def _pack(signed: bool) -> Any:
-    """Make an intrinsic that narrows s32 lanes to 16 bits as `narrow_fours` does, to the nearest number that fits."""
-    low, high = (-(1 << 15), (1 << 15) - 1) if signed else (0, (1 << 16) - 1)
+@vector_function
+def pack_fours(_typing: Any, a: Any, b: Any) -> Any:
+    """Return what `narrow_fours` does, as u16, of 32-bit lanes that fit; x86 has an instruction for it."""
+    kind = VectorType(types.uint16, 2 * a.lanes)
 
-    @vector_function
-    def pack(_typing: Any, a: Any, b: Any) -> Any:
-        kind = VectorType(types.int16 if signed else types.uint16, 2 * a.lanes)
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        bits = native_bits()
+        if not bits or 32 * a.lanes % bits:
+            first, second = (builder.bitcast(x, kind.llvm) for x in arguments)
+            return shuffle(builder, first, second, narrow_fours_of(kind.lanes))
+        name = "llvm.x86.avx512.packusdw.512" if bits == 512 else "llvm.x86.avx2.packusdw"
+        return call_in_pieces(builder, name, kind.llvm, arguments)
 
-        def clip(builder: Any, x: Any) -> Any:
-            lowest, highest = (constant(a.llvm, n) for n in (low, high))
-            x = builder.select(builder.icmp_signed("<", x, lowest), lowest, x)
-            return builder.bitcast(builder.select(builder.icmp_signed(">", x, highest), highest, x), kind.llvm)
-
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            bits = native_bits()
-            if not bits or 32 * a.lanes % bits:
-                first, second = (clip(builder, x) for x in arguments)
-                return shuffle(builder, first, second, narrow_fours_of(kind.lanes))
-            name = f"pack{'s' if signed else 'u'}sdw"
-            name = f"llvm.x86.avx512.{name}.512" if bits == 512 else f"llvm.x86.avx2.{name}"
-            return call_in_pieces(builder, name, kind.llvm, arguments)
-
-        return kind(a, b), emit
-
-    return pack
-
-
-pack_signed, pack_unsigned = _pack(signed=True), _pack(signed=False)
-"""`narrow_fours` of s32 lanes as s16 or u16, with the nearest number that fits for those that don't."""
+    return kind(a, b), emit
 
 
 def _reorder(pick: Callable[[int], Iterable[int]]) -> Any:

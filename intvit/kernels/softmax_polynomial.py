@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
 from intvit.kernels.integer import share
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.lanes import even, fours, join_high, narrow_fours, odd, pack_unsigned, unfours
+from intvit.kernels.lanes import even, fours, join_high, narrow_fours, odd, pack_fours, unfours
 from intvit.kernels.softmax_exp import LOWEST, distances, row_max
 from intvit.kernels.vector import (
     LANES_16,
@@ -154,7 +154,7 @@ def fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
 @overload(fine_exponentials)
 def _fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Callable[..., Any]:
     def in_16_bits(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
-        twice, whole = pack_unsigned(d0 & EVEN, d1 & EVEN), narrow_fours(d0 >> 16, d1 >> 16)
+        twice, whole = pack_fours(d0 & EVEN, d1 & EVEN), pack_fours(d0 >> 16, d1 >> 16)
         scale = vector(np.uint16, LANES_16, np.uint16(1) << (UNIT_BITS - dropped)) >> whole
         return product_high(horner(twice, vector(np.uint16, LANES_16, 0), steps) << 1, scale)
 

@@ -24,6 +24,7 @@ def describe_environment() -> dict[str, Any]:
     from llvmlite import binding
 
     from intvit.kernels.cache import cache_folder
+    from intvit.kernels.shared import PREFIX
     from intvit.kernels.simd import VARIABLE, current_level, host_features, supported_levels
 
     problems = []
@@ -48,7 +49,7 @@ def describe_environment() -> dict[str, Any]:
             "features": sorted(host_features()),
         },
         "cache_folder": str(folder) if folder else None,
-        "cached_kernels": len(list(folder.rglob("*.o"))) if folder else 0,
+        "cached_kernels": len([file for file in folder.rglob("*.o") if not file.name.startswith(PREFIX)]) if folder else 0,
         "limits": {"model_bytes": MAX_FILE_BYTES, "image": asdict(DEFAULT_LIMITS)},
         "extras": {extra: not missing_modules(extra) for extra in EXTRAS},
         "problems": problems,

@@ -75,6 +75,19 @@ def test_arithmetic_wraps(dtype):
     np.testing.assert_array_equal(result(lambda a: 5 - a, dtype, a), dtype(5) - a)
 
 
+def shifted_by(number, dtype, a):
+    """Return `a` shifted left and right by a number that the compiler does not know."""
+    y = np.zeros((2, LANES), dtype)
+
+    @numba.njit
+    def shift(a, number, y):
+        store(y[0], 0, load(a, 0, LANES, 0) << number)
+        store(y[1], 0, load(a, 0, LANES, 0) >> number)
+
+    shift(a, number, y)
+    return y
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 def test_shifts_and_order(dtype):
     a, b = numbers(dtype), numbers(dtype)
@@ -82,6 +95,8 @@ def test_shifts_and_order(dtype):
     smaller, larger = vector.smaller, vector.larger
     np.testing.assert_array_equal(result(lambda a, b: a << b, dtype, a, by), a << by)
     np.testing.assert_array_equal(result(lambda a, b: a >> b, dtype, a, by), a >> by)
+    for number in (0, 1, np.iinfo(dtype).bits - 1):
+        np.testing.assert_array_equal(shifted_by(number, dtype, a), np.stack([a << dtype(number), a >> dtype(number)]))
     np.testing.assert_array_equal(result(lambda a, b: smaller(a, b), dtype, a, b), np.minimum(a, b))
     np.testing.assert_array_equal(result(lambda a, b: larger(a, b), dtype, a, b), np.maximum(a, b))
 
@@ -122,14 +137,10 @@ def test_halves_and_pairs_of_lanes(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64])
-def test_narrowing(dtype):
-    a, b = numbers(dtype), numbers(dtype)
+def test_halves_of_lanes(dtype):
+    a = numbers(dtype)
     half = wider(dtype, 1).str.replace(str(np.dtype(dtype).itemsize), str(np.dtype(dtype).itemsize // 2))
-    bits = np.iinfo(dtype).bits // 2
-    both = np.concatenate([a, b])
-    narrow, narrow_high, low, halves = lanes.narrow, lanes.narrow_high, lanes.low, lanes.halves
-    np.testing.assert_array_equal(result(lambda a, b: narrow(a, b), half, a, b, lanes=32), both.astype(half))
-    np.testing.assert_array_equal(result(lambda a, b: narrow_high(a, b), half, a, b, lanes=32), (both >> bits).astype(half))
+    low, halves = lanes.low, lanes.halves
     np.testing.assert_array_equal(result(lambda a: low(a), dtype, a), a.astype(half).astype(dtype))
     np.testing.assert_array_equal(result(lambda a: halves(a), half, a, lanes=32), a.view(half))
 
@@ -137,20 +148,29 @@ def test_narrowing(dtype):
 def test_orders():
     a, b = numbers(np.int32), numbers(np.int32)
     both = np.concatenate([a, b])
-    fours = both.reshape(-1, 2, 4)
-    evens, odds, first_fours, last_fours = lanes.evens, lanes.odds, lanes.first_fours, lanes.last_fours
+    by_fours = both.reshape(-1, 2, 4)
+    first_fours, last_fours, fours, unfours = lanes.first_fours, lanes.last_fours, lanes.fours, lanes.unfours
     join_fours, narrow_fours, zip_low, zip_high = lanes.join_fours, lanes.narrow_fours, lanes.zip_low, lanes.zip_high
-    np.testing.assert_array_equal(result(lambda a, b: evens(a, b), np.int32, a, b), both[::2])
-    np.testing.assert_array_equal(result(lambda a, b: odds(a, b), np.int32, a, b), both[1::2])
-    np.testing.assert_array_equal(result(lambda a, b: first_fours(a, b), np.int32, a, b), fours[:, 0].ravel())
-    np.testing.assert_array_equal(result(lambda a, b: last_fours(a, b), np.int32, a, b), fours[:, 1].ravel())
+    np.testing.assert_array_equal(result(lambda a, b: first_fours(a, b), np.int32, a, b), by_fours[:, 0].ravel())
+    np.testing.assert_array_equal(result(lambda a, b: last_fours(a, b), np.int32, a, b), by_fours[:, 1].ravel())
     joined = result(lambda a, b: join_fours(first_fours(a, b), last_fours(a, b)), np.int32, a, b, lanes=32)
     np.testing.assert_array_equal(joined, both)
     narrowed = result(lambda a, b: narrow_fours(first_fours(a, b), last_fours(a, b)), np.int16, a, b, lanes=32)
     np.testing.assert_array_equal(narrowed, both.astype(np.int16))
+    turns = a.reshape(2, 2, 4).swapaxes(0, 1).ravel()
+    np.testing.assert_array_equal(result(lambda a: fours(a), np.int32, a), turns)
+    np.testing.assert_array_equal(result(lambda a: unfours(a), np.int32, turns), a)
     pairs = np.stack([a, b], -1).reshape(4, 2, 4)
     np.testing.assert_array_equal(result(lambda a, b: zip_low(a, b), np.int32, a, b), pairs[:, 0].ravel())
     np.testing.assert_array_equal(result(lambda a, b: zip_high(a, b), np.int32, a, b), pairs[:, 1].ravel())
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32])
+def test_packing_is_narrowing_of_what_fits(dtype):
+    a, b = numbers(np.uint16).astype(dtype), numbers(np.uint16).astype(dtype)
+    narrow_fours, pack_fours = lanes.narrow_fours, lanes.pack_fours
+    narrowed = result(lambda a, b: narrow_fours(a, b), np.uint16, a, b, lanes=32)
+    np.testing.assert_array_equal(result(lambda a, b: pack_fours(a, b), np.uint16, a, b, lanes=32), narrowed)
 
 
 def test_zipped_words_meet_in_fours():
@@ -173,6 +193,25 @@ def test_casts(dtype, to):
 def test_a_store_cuts(to):
     a = numbers(np.int32)
     np.testing.assert_array_equal(result(lambda a: a, to, a), a.astype(to))
+
+
+def test_whole_vectors():
+    x, y, load_whole = numbers(np.int16, 40), np.zeros(LANES, np.int16), vector.load_whole
+
+    @numba.njit
+    def copy(x, start, y):
+        store(y, 0, load_whole(x, start, LANES))
+
+    for start in (0, 1, 24):
+        copy(x, start, y)
+        np.testing.assert_array_equal(y, x[start : start + LANES])
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_leading_zeros(dtype):
+    a, bits, leading_zeros = numbers(dtype), np.iinfo(dtype).bits, vector.leading_zeros
+    want = [bits - (int(n) & ((1 << bits) - 1)).bit_length() for n in a]
+    assert result(lambda a: leading_zeros(a), dtype, a).tolist() == want
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
