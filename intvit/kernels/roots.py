@@ -7,15 +7,9 @@ corrects it to 2^-13; the corrected estimate less 2^-13, rounded down, is the fl
 
 from __future__ import annotations
 
-from typing import Any
-
-from numpy.typing import NDArray
-
 from intvit.kernels.jit import Scalar, device
 from intvit.kernels.lanes import low
 from intvit.kernels.vector import smaller
-
-Array = NDArray[Any]
 
 STEPS = 3
 LARGEST = (1 << 31) - 1
