@@ -36,7 +36,10 @@ SCALES = 3
 
 
 def affine_numbers(multiplier: Array, bias: Array) -> tuple[Array, Array]:
-    """Return the multipliers and biases of all channels as `layer_norm` reads them."""
+    """Return s32 multipliers and s64 biases [C] as `layer_norm` reads them: [C padded to whole vectors of LANES_32].
+
+    Of each 16 biases, those of the even channels come before those of the odd ones.
+    """
     more = -len(bias) % LANES_32
     halves = np.pad(bias, (0, more)).reshape(-1, LANES_64, 2).swapaxes(1, 2)
     return aligned_copy(np.pad(multiplier, (0, more))), aligned_copy(halves.reshape(-1))

@@ -78,7 +78,6 @@ def _compiled(source: Source) -> bytes:
     needs: tuple[str, ...]
     code: bytes
     needs, code = _compile(source)
-    link_shared(needs)
     keep(source.symbol, needs, code)
     return code
 

@@ -95,7 +95,10 @@ def copy_words(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Ar
 
 @device
 def interleave_rows(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Array) -> None:
-    """Pack the first groups of rows, which are contiguous, as those of values are."""
+    """Pack the first groups of rows, which are contiguous, as those of values are.
+
+    A panel narrower than a vector gets its groups in order, as each is written over the end of the one before.
+    """
     for c in range(0, width, LANES_32):
         for g in range(groups):
             k = np.uint64(g * group)

@@ -103,8 +103,8 @@ def exponential_rows(
             if left:
                 c = stop - left
                 x0, x1 = load(row, c, LANES_32, LOWEST), load(row, c + LANES_32, LANES_32, LOWEST)
-                counts = fours(first(vector(np.uint16, LANES_16, 0xFFFF), left))
-                values = exponentials(x0, x1, top, scale, how, raise_by) & counts
+                inside = fours(first(vector(np.uint16, LANES_16, 0xFFFF), left))
+                values = exponentials(x0, x1, top, scale, how, raise_by) & inside
                 sums = sums + values
                 store_exponentials(e, r, c, values, added)
             total += np.int32(sum_lanes(even(sums) + odd(sums)))
