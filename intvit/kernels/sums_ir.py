@@ -23,14 +23,17 @@ FLIPS = {1: -0x7F7F7F80, 2: -0x7FFF8000}
 
 CACHE_LINE = 64
 AHEAD = 2048
-"""How many bytes before they are needed weights are fetched: panels of a deep layer stay in the second cache only."""
+"""How many bytes before they are needed weights come to the first cache: panels of a deep layer stay in the second one."""
+NEXT_BYTES = 8
+"""How much of the next panel a step in the depth brings to the second cache: the tiles of 190 rows bring all of it."""
 
 
 @dataclass(frozen=True)
 class Operands:
     """What a tile reads, as int64 values of LLVM: addresses, those of x by row, and the steps in the depth.
 
-    If there are upper bytes, `upper` is how far behind the lower ones of their row they lie.
+    If there are upper bytes, `upper` is how far behind the lower ones of their row they lie. `ahead` is where to fetch what the
+    next panel needs.
     """
 
     x_rows: list[Any]
@@ -38,6 +41,7 @@ class Operands:
     steps: Any
     bias: Any
     upper: Any = None
+    ahead: Any = None
 
 
 def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vectors: int) -> list[list[Any]]:
@@ -77,7 +81,9 @@ def _emit_loop(
     weights = _load_weights(builder, level, packed, vectors)
     if len(x_rows) > 1:
         for line in range(0, size, CACHE_LINE):
-            prefetch(builder, builder.add(packed, I64(AHEAD + line)))
+            prefetch(builder, builder.add(packed, I64(AHEAD + line)), cache=1)
+        if operands.ahead is not None:
+            prefetch(builder, builder.add(operands.ahead, builder.mul(k, I64(NEXT_BYTES))), cache=2)
     updated = []
     for x_row, row in zip(x_rows, sums, strict=True):
         codes = repeat(builder, load(builder, builder.add(x_row, builder.mul(k, I64(4))), I32), lanes)

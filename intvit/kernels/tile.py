@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.jit import device
 from intvit.kernels.simd import Level
+from intvit.kernels.sums_ir import NEXT_BYTES
 from intvit.kernels.vector_tile import ROWS, codes_tile, sums_tile
 
 Array = NDArray[Any]
@@ -141,9 +142,10 @@ def _dot_tile(
 
 
 def code_tile(*arguments: Any) -> None:
-    """Compute a tile as `dot_tile` does, rescale it in registers and store its codes into `y` at `row`, `column`.
+    """Compute a tile as `dot_tile` does, rescale it in registers and store its codes into the first columns of `y`, at `y_row`.
 
-    Only for `y` of at most 32 bits, and where `intvit.kernels.codes_ir.fits_high_half` holds.
+    Meanwhile, each tile of a panel fetches a part of the next one. Only for `y` of at most 32 bits, and where
+    `intvit.kernels.codes_ir.fits_high_half` holds.
     """
     raise NotImplementedError("only kernels call this")
 
@@ -151,19 +153,21 @@ def code_tile(*arguments: Any) -> None:
 @overload(code_tile, jit_options={"forceinline": True})
 def _code_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
-    multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
+    multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
 ) -> Callable[..., None]:  # fmt: skip
     lanes, group, flips, wide, bits = *_sizes(level), _flips(level, x), x.ndim == 3, y.dtype.bitwidth
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
-        multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any,
+        multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
     ) -> None:  # fmt: skip
+        panel, steps = np.int64(packed.ctypes.data + column * depth), np.int64(depth // group)
         codes_tile(
             level, flips, wide, bits, np.int64(rows), np.int64(width // lanes),
             np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(x.strides[1]),
-            np.int64(packed.ctypes.data + column * depth), np.int64(depth // group), np.int64(bias.ctypes.data + 4 * column),
-            np.int64(y.ctypes.data + row * y.strides[0] + column * y.strides[1]), np.int64(y.strides[0]),
+            panel, steps, np.int64(bias.ctypes.data + 4 * column),
+            np.int64(y.ctypes.data + y_row * y.strides[0]), np.int64(y.strides[0]),
+            np.int64(panel + width * depth + row // ROWS * steps * NEXT_BYTES),
             np.int64(multiplier.ctypes.data + 4 * column), np.int64(shift), np.int64(zero_point), np.int64(low), np.int64(high),
         )  # fmt: skip
 

@@ -67,7 +67,9 @@ def codes_of_rows(
     """
     packed, depth, bias, multiplier = weights
     shift, zero_point, low, high = numbers
-    panel, factors = packed[column * depth :], multiplier[column : column + width]
     for row in range(first, last, tile_rows(level)):
-        height, to = min(tile_rows(level), last - row), codes[row - first :]
-        code_tile(level, x[row:], 0, height, 0, width, panel, depth, bias[column:], factors, shift, zero_point, low, high, to)
+        height = min(tile_rows(level), last - row)
+        code_tile(
+            level, x, row, height, column, width, packed, depth, bias, multiplier,
+            shift, zero_point, low, high, codes, row - first,
+        )  # fmt: skip

@@ -35,10 +35,10 @@ def store(builder: Any, value: Any, address: Any) -> None:
     builder.store(value, builder.inttoptr(address, value.type.as_pointer())).align = 1
 
 
-def prefetch(builder: Any, address: Any) -> None:
-    """Fetch the cache line at an int64 address, which need not exist, to be read soon and often."""
+def prefetch(builder: Any, address: Any, cache: int) -> None:
+    """Fetch the line at an int64 address, which need not exist, into the first or the second cache."""
     pointer = builder.inttoptr(address, I8.as_pointer())
-    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, I32(0), I32(3), I32(1))
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, I32(0), I32(4 - cache), I32(1))
 
 
 def shuffle(builder: Any, a: Any, b: Any, lanes: Iterable[int]) -> Any:

@@ -29,7 +29,7 @@ def _emit_tile(
     emit_end: Callable[[list[list[Any]], list[Any]], None],
 ) -> None:
     """Emit the switch; `emit_end` gets what a loop leaves, and the addresses of the rows to store it to."""
-    rows, vectors, x, x_stride, upper, packed, steps, bias, out, out_stride = arguments
+    rows, vectors, x, x_stride, upper, packed, steps, bias, out, out_stride, *ahead = arguments
     most = level.level.traits.vectors
     done = builder.append_basic_block("tile.done")
     is_one = builder.icmp_signed("==", rows, I64(1))
@@ -42,7 +42,7 @@ def _emit_tile(
             x_rows, out_rows = (
                 _rows(builder, start, stride, rows, height) for start, stride in ((x, x_stride), (out, out_stride))
             )
-            operands = Operands(x_rows, packed, steps, bias, upper if wide.literal_value else None)
+            operands = Operands(x_rows, packed, steps, bias, upper if wide.literal_value else None, *ahead)
             emit_end(emit_sums(builder, level.level, flips.literal_value, operands, width), out_rows)
             builder.branch(done)
     builder.position_at_end(done)
@@ -80,20 +80,20 @@ def _sums_tile(  # type: ignore[no-untyped-def]
 
 def _codes_tile(  # type: ignore[no-untyped-def]
     _typing: Any, level, flips, wide, bits, rows, vectors, x, x_stride, upper, packed, steps, bias, y, y_stride,  # noqa: ANN001
-    multiplier, shift, zero_point, low, high,  # noqa: ANN001
+    ahead, multiplier, shift, zero_point, low, high,  # noqa: ANN001
 ) -> Any:  # fmt: skip
     def emit_body(builder: Any, arguments: list[Any]) -> None:
         def end(sums: list[list[Any]], y_rows: list[Any]) -> None:
-            emit_codes(builder, level.level, Output(y_rows, *arguments[10:]), sums, bits.literal_value)
+            emit_codes(builder, level.level, Output(y_rows, *arguments[11:]), sums, bits.literal_value)
 
-        _emit_tile(builder, level, flips, wide, arguments[:10], end)
+        _emit_tile(builder, level, flips, wide, arguments[:11], end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         name = f"{PREFIX}codes.{level.level}.{flips.literal_value}.{wide.literal_value}.{bits.literal_value}"
         call_shared(builder, name, arguments[4:], emit_body)
         return context.get_dummy_value()
 
-    return types.void(level, flips, wide, bits, *[types.int64] * 15), emit
+    return types.void(level, flips, wide, bits, *[types.int64] * 16), emit
 
 
 sums_tile: Any = intrinsic(prefer_literal=True)(_sums_tile)
@@ -105,5 +105,6 @@ Addresses and byte strides are int64; `steps` is the padded depth divided by `Tr
 codes_tile: Any = intrinsic(prefer_literal=True)(_codes_tile)
 """Store a tile of `clip(rescale(sums, multiplier, shift) + zero_point)` as integers of `bits` bits, a literal: 8, 16 or 32.
 
-Needs `intvit.kernels.codes_ir.fits_high_half`; `multiplier` holds one s32 for every column of the panel.
+Needs `intvit.kernels.codes_ir.fits_high_half`; `multiplier` holds one s32 for every column of the panel. `ahead` is where
+the part of the next panel starts that this tile fetches.
 """

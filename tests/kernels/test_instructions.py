@@ -49,10 +49,11 @@ def test_sums_stay_in_registers(level, flips):
 
 @pytest.mark.parametrize("level", TARGETS)
 @pytest.mark.parametrize("rows", [1, 6])
-def test_weights_that_several_rows_need_are_fetched_ahead(level, rows):
-    lines, _, _ = loop(level, rows=rows)
+@pytest.mark.parametrize("ahead", [False, True])
+def test_weights_that_several_rows_need_are_fetched_ahead(level, rows, ahead):
+    lines, _, _ = loop(level, rows=rows, ahead=ahead)
     step = level.traits.lanes * level.traits.vectors * level.traits.group
-    assert sum(line.startswith(FETCHES) for line in lines) == (-(-step // 64) if rows > 1 else 0)
+    assert sum(line.startswith(FETCHES) for line in lines) == (-(-step // 64) + ahead if rows > 1 else 0)
 
 
 @pytest.mark.parametrize("level", [level for level in TARGETS if level.traits.group == 4])
