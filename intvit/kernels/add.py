@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from intvit.kernels.integer import finish_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.lanes import even, halves, join_fours, narrow_fours, odd, pair_dot, zip_high, zip_low
-from intvit.kernels.vector import LANES_16, LANES_32, cast, fits_s16, larger, load, smaller, store, vector
+from intvit.kernels.lanes import even, halves, odd, pair_dot, zip_high, zip_low
+from intvit.kernels.store_codes import middle_of, store_fours
+from intvit.kernels.vector import LANES_16, LANES_32, cast, fits_s16, load, store, vector
 
 Array = NDArray[Any]
 
@@ -34,7 +35,7 @@ def add_rows(
     shift: Scalar, zero_point: Scalar, low: Scalar, high: Scalar, y: Array,
 ) -> None:  # fmt: skip
     """Add [R, C], contiguous in C."""
-    if fits_s16(a) and fits_s16(b) and fits_limbs(multiplier_a, multiplier_b, shift, zero_point):
+    if fits_s16(a) and fits_s16(b) and fits_limbs(multiplier_a, multiplier_b, shift, zero_point - middle_of(y, high)):
         add_short(a, b, multiplier_a, multiplier_b, shift, zero_point, low, high, y)
         return
     m_a, m_b = np.int64(np.int32(multiplier_a)), np.int64(np.int32(multiplier_b))
@@ -76,15 +77,12 @@ def add_short(
     (upper_a, lower_a), (upper_b, lower_b) = limbs(multiplier_a), limbs(multiplier_b)
     uppers = halves(vector(np.int32, LANES_32, (upper_b << LIMB_BITS) | upper_a))
     lowers = halves(vector(np.int32, LANES_32, (lower_b << LIMB_BITS) | (lower_a & 0xFFFF)))
-    start, down = (1 << (shift - LIMB_BITS - 1)) + (zero_point << (shift - LIMB_BITS)), shift - LIMB_BITS
+    middle, down = middle_of(y, high), shift - LIMB_BITS
+    start = (1 << (down - 1)) + ((zero_point - middle) << down)
     for r in range(len(y)):
         for c in range(0, y.shape[1], LANES_16):
             v, w = cast(load(a[r], c, LANES_16, 0), np.int16), cast(load(b[r], c, LANES_16, 0), np.int16)
             p, q = zip_low(v, w), zip_high(v, w)
             first = ((pair_dot(p, lowers) >> LIMB_BITS) + pair_dot(p, uppers) + start) >> down
             second = ((pair_dot(q, lowers) >> LIMB_BITS) + pair_dot(q, uppers) + start) >> down
-            first, second = smaller(larger(first, low), high), smaller(larger(second, low), high)
-            if y.itemsize <= 2:
-                store(y[r], c, narrow_fours(first, second))
-            else:
-                store(y[r], c, join_fours(first, second))
+            store_fours(y[r], c, first, second, middle, low - middle, high - middle)

@@ -11,22 +11,21 @@ from numpy.typing import NDArray
 
 from intvit.kernels.gelu import TAIL, VALUE_BITS
 from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
-from intvit.kernels.integer import finish_lanes, share
+from intvit.kernels.integer import round_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.lanes import (
     even,
     first_fours,
     halves,
-    join_fours,
     last_fours,
-    narrow_fours,
     odd,
     pair_dot,
     zip_high,
     zip_low,
 )
 from intvit.kernels.simd import host_features
-from intvit.kernels.vector import cast, larger, load, product_high, smaller, store, vector
+from intvit.kernels.store_codes import middle_of, store_fours
+from intvit.kernels.vector import cast, larger, load, product_high, smaller, vector
 
 Array = NDArray[Any]
 
@@ -97,12 +96,11 @@ def store_codes(x: Scalar, factors: tuple[Scalar, ...], steps: tuple[Scalar, ...
     """Write the codes of s16 lanes to y from `c` on."""
     fraction_bits, shift, zero_point, low, high = numbers
     v0, v1 = gelu_values(x, steps, fraction_bits)
-    codes0 = finish_lanes(even(v0) * factors[0], odd(v0) * factors[1], shift, zero_point, low, high)
-    codes1 = finish_lanes(even(v1) * factors[2], odd(v1) * factors[3], shift, zero_point, low, high)
-    if y.itemsize <= 2:
-        store(y, c, narrow_fours(codes0, codes1))
-    else:
-        store(y, c, join_fours(codes0, codes1))
+    middle = middle_of(y, high)
+    rounding = shift, zero_point - middle, low - middle, high - middle
+    first = round_lanes(even(v0) * factors[0], odd(v0) * factors[1], *rounding)
+    last = round_lanes(even(v1) * factors[2], odd(v1) * factors[3], *rounding)
+    store_fours(y, c, first, last, middle, low - middle, high - middle)
 
 
 def gelu_values(x: Any, steps: Any, fraction_bits: Scalar) -> Any:

@@ -51,14 +51,19 @@ def fits_high_half(shift: Scalar, zero_point: Scalar, low: Scalar, high: Scalar)
 
 @device
 def finish_lanes(even: Scalar, odd: Scalar, shift: Scalar, zero_point: Scalar, low: Scalar, high: Scalar) -> Scalar:
-    """Return `clip(((total + 2**(shift - 1)) >> shift) + zero_point)` as s32 lanes, for s64 totals of the even and odd ones.
+    """Return `clip(((total + 2**(shift - 1)) >> shift) + zero_point)` as s32 lanes, for s64 totals of the even and odd ones."""
+    return smaller(larger(round_lanes(even, odd, shift, zero_point, low, high), low), high)
+
+
+@device
+def round_lanes(even: Scalar, odd: Scalar, shift: Scalar, zero_point: Scalar, low: Scalar, high: Scalar) -> Scalar:
+    """Return what `finish_lanes` does but for the clip, unless it takes the clip to fit s32.
 
     In the high half, one half and the zero point are whole numbers, which one addition brings in after the totals are joined.
     """
     if fits_high_half(shift, zero_point, low, high):
         start = (np.int64(1) << np.int64(shift - 33)) + (np.int64(zero_point) << np.int64(shift - 32))
-        codes = (join_high(even, odd) + start) >> (shift - 32)
-        return smaller(larger(codes, low), high)
+        return (join_high(even, odd) + start) >> (shift - 32)
     half = np.int64(1) << np.int64(shift - 1)
     return join(
         smaller(larger(((even + half) >> shift) + zero_point, low), high),

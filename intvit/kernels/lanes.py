@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from intvit.kernels.vector_ir import call_in_pieces, native_bits, shuffle
+from intvit.kernels.vector_ir import call, call_in_pieces, constant, native_bits, shuffle
 from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
 
@@ -120,20 +120,54 @@ narrow_fours = _merge(VectorType.halves, narrow_fours_of)
 """The low halves of what `join_fours` would give: `fours` of the low halves of the first, then of the second."""
 
 
+def _pack(element: Any, instruction: str, prepare: Emit) -> Any:
+    """Make an intrinsic that does what `narrow_fours` does to prepared s32 lanes; x86 has an instruction for both."""
+
+    @vector_function
+    def pack(_typing: Any, a: Any, b: Any) -> Any:
+        kind = VectorType(element, 2 * a.lanes)
+
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            bits = native_bits()
+            if not bits or 32 * a.lanes % bits:
+                first, second = (builder.bitcast(prepare(builder, x), kind.llvm) for x in arguments)
+                return shuffle(builder, first, second, narrow_fours_of(kind.lanes))
+            name = f"llvm.x86.avx512.{instruction}.512" if bits == 512 else f"llvm.x86.avx2.{instruction}"
+            return call_in_pieces(builder, name, kind.llvm, arguments)
+
+        return kind(a, b), emit
+
+    return pack
+
+
+def _saturate(builder: Any, values: Any, bits: int) -> Any:
+    """Emit the nearest numbers of so many bits."""
+    low, high = (constant(values.type, n) for n in (-(1 << (bits - 1)), (1 << (bits - 1)) - 1))
+    values = builder.select(builder.icmp_signed("<", values, low), low, values)
+    return builder.select(builder.icmp_signed(">", values, high), high, values)
+
+
+pack_fours = _pack(types.uint16, "packusdw", lambda _builder, values: values)
+"""What `narrow_fours` gives, as u16, of 32-bit lanes that fit."""
+saturate_fours = _pack(types.int16, "packssdw", lambda builder, values: _saturate(builder, values, 16))
+"""What `narrow_fours` gives, as s16, of the nearest numbers that fit."""
+
+
 @vector_function
-def pack_fours(_typing: Any, a: Any, b: Any) -> Any:
-    """Return what `narrow_fours` does, as u16, of 32-bit lanes that fit; x86 has an instruction for it."""
-    kind = VectorType(types.uint16, 2 * a.lanes)
+def saturate_bytes(_typing: Any, words: Any) -> Any:
+    """Return each s16 lane as s8, the nearest that fits."""
+    kind = words.of(types.int8)
 
     def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        bits = native_bits()
-        if not bits or 32 * a.lanes % bits:
-            first, second = (builder.bitcast(x, kind.llvm) for x in arguments)
-            return shuffle(builder, first, second, narrow_fours_of(kind.lanes))
-        name = "llvm.x86.avx512.packusdw.512" if bits == 512 else "llvm.x86.avx2.packusdw"
-        return call_in_pieces(builder, name, kind.llvm, arguments)
+        (values,), bits, half = arguments, native_bits(), words.lanes // 2
+        if not bits or 16 * half != bits:
+            return builder.trunc(_saturate(builder, values, 8), kind.llvm)
+        first, last = (shuffle(builder, values, values, range(start, start + half)) for start in (0, half))
+        name = "llvm.x86.avx512.packsswb.512" if bits == 512 else "llvm.x86.avx2.packsswb"
+        packed = call(builder, name, kind.llvm, first, last)
+        return shuffle(builder, packed, packed, [16 * (i % half // 8) + 8 * (i // half) + i % 8 for i in range(words.lanes)])
 
-    return kind(a, b), emit
+    return kind(words), emit
 
 
 def _reorder(pick: Callable[[int], Iterable[int]]) -> Any:

@@ -30,15 +30,15 @@ def wider(dtype, factor=2):
     return np.dtype(f"{np.dtype(dtype).kind}{info.bits * factor // 8}")
 
 
-def result(function, dtype, *arrays, lanes=LANES):
-    """Return what `function` makes of vectors with the content of the arrays."""
+def result(function, dtype, *arrays, lanes=LANES, source=LANES):
+    """Return what `function` makes of vectors with the content of the arrays, `source` lanes each."""
     y, inner = np.zeros(lanes, dtype), numba.njit(function)
 
     def unary(a, y):
-        store(y, 0, inner(load(a, 0, LANES, 0)))
+        store(y, 0, inner(load(a, 0, source, 0)))
 
     def binary(a, b, y):
-        store(y, 0, inner(load(a, 0, LANES, 0), load(b, 0, LANES, 0)))
+        store(y, 0, inner(load(a, 0, source, 0), load(b, 0, source, 0)))
 
     numba.njit(unary if len(arrays) == 1 else binary)(*arrays, y)
     return y
@@ -171,6 +171,19 @@ def test_packing_is_narrowing_of_what_fits(dtype):
     narrow_fours, pack_fours = lanes.narrow_fours, lanes.pack_fours
     narrowed = result(lambda a, b: narrow_fours(a, b), np.uint16, a, b, lanes=32)
     np.testing.assert_array_equal(result(lambda a, b: pack_fours(a, b), np.uint16, a, b, lanes=32), narrowed)
+
+
+@pytest.mark.parametrize("size", [16, 32])
+def test_packing_saturates(size):
+    ends = [-(1 << 31), -32769, -32768, -129, -128, -1, 0, 127, 128, 255, 32767, 32768, 65535, (1 << 31) - 1]
+    around = np.array(ends, np.int32)
+    a, b = np.resize(around, size), np.resize(around[::-1], size)
+    narrow_fours, saturate_fours, saturate_bytes = lanes.narrow_fours, lanes.saturate_fours, lanes.saturate_bytes
+    fitting = [v.clip(-32768, 32767).astype(np.int32) for v in (a, b)]
+    words = result(lambda a, b: narrow_fours(a, b), np.int16, *fitting, lanes=2 * size, source=size)
+    np.testing.assert_array_equal(result(lambda a, b: saturate_fours(a, b), np.int16, a, b, lanes=2 * size, source=size), words)
+    packed = result(lambda w: saturate_bytes(w), np.int8, words, lanes=2 * size, source=2 * size)
+    np.testing.assert_array_equal(packed, words.clip(-128, 127))
 
 
 def test_zipped_words_meet_in_fours():

@@ -1,0 +1,41 @@
+"""Storing codes of words that were zipped: clip and narrowing together, by instructions that saturate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from intvit.kernels.jit import Scalar, device
+from intvit.kernels.lanes import join_fours, saturate_bytes, saturate_fours
+from intvit.kernels.vector import larger, smaller, store
+
+Array = NDArray[Any]
+
+
+@device
+def middle_of(y: Array, high: Scalar) -> Scalar:
+    """Return what makes codes up to `high` signed when it is taken from them: half the range of unsigned ones, else 0."""
+    half = 1 << (8 * y.itemsize - 1)
+    return half if y.itemsize <= 2 and high >= half else 0
+
+
+def store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
+    """Write `clip(codes) + middle` to y from column c on, for the codes, s32, of the first and the last four of every eight."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(store_fours)
+def _store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> Callable[..., None]:
+    def as_bytes(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
+        store(y, c, smaller(larger(saturate_bytes(saturate_fours(first, last)), low), high) + middle)
+
+    def as_words(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
+        store(y, c, smaller(larger(saturate_fours(first, last), low), high) + middle)
+
+    def whole(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
+        store(y, c, smaller(larger(join_fours(first, last), low), high))
+
+    return {8: as_bytes, 16: as_words}.get(y.dtype.bitwidth, whole)
