@@ -12,10 +12,8 @@ from pathlib import Path
 
 from intvit.bench.engines.engine import BenchEngine
 from intvit.bench.inputs import Inputs
-from intvit.bench.interleave import Call, Effort, Progress, interleave
+from intvit.bench.interleave import Call, Effort, Progress, take_turns
 from intvit.bench.limit import Limit
-
-LIMIT = "limit"
 
 
 @dataclass(frozen=True, order=True)
@@ -37,14 +35,14 @@ class CaseTimes:
     Attributes:
         case: the case.
         seconds: of one run, one value a round, by the engine's name.
-        limit: multiply-accumulates a second that one core could do at most, one value a round.
+        limit: multiply-accumulates a second that one core could do at most just then, likewise.
         core_share: which part of the time this process had the core when it wanted it.
         failures: why an engine has no times, by its name.
     """
 
     case: Case
     seconds: Mapping[str, list[float]]
-    limit: list[float]
+    limit: Mapping[str, list[float]]
     core_share: float
     failures: Mapping[str, str]
 
@@ -65,18 +63,19 @@ def time_case(
         IntvitError: what the first engine raises.
     """
     limit = Limit()
-    calls: dict[str, Call] = {LIMIT: limit}
+    calls: dict[str, Call] = {}
     failures: dict[str, str] = {}
     for engine, model in models.items():
         try:
             calls[engine.name] = opened(engine, model, case, inputs)
         except Exception as error:  # peers raise all kinds of errors
-            if len(calls) == 1:
+            if not calls:
                 raise
             failures[engine.name] = reason(error)
-    times = interleave(calls, effort, progress)
-    rates = [limit.macs / seconds for seconds in times.pop(LIMIT)]
-    return CaseTimes(case, times, rates, limit.core_share, failures)
+    turns = take_turns(calls, limit, effort, progress)
+    seconds = {name: [turn.seconds for turn in each] for name, each in turns.items()}
+    rates = {name: [limit.macs / turn.gauge for turn in each] for name, each in turns.items()}
+    return CaseTimes(case, seconds, rates, limit.core_share, failures)
 
 
 def opened(engine: BenchEngine, model: Path, case: Case, inputs: Inputs) -> Callable[[], object]:

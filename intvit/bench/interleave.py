@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 Name = TypeVar("Name")
 Call = Callable[[], object]
@@ -42,36 +42,53 @@ class Effort:
         return max(MIN_ROUNDS, min(MAX_ROUNDS, int(self.seconds / max(seconds_a_round, 1e-9))))
 
 
+class Turn(NamedTuple):
+    """What one turn took: seconds a call, and of the gauge beside it."""
+
+    seconds: float
+    gauge: float
+
+
 def interleave(calls: Mapping[Name, Call], effort: Effort, progress: Progress | None = None) -> dict[Name, list[float]]:
-    """Time calls in turns.
+    """Time calls in turns, as `take_turns` does, and return seconds a call, one value a round, by name."""
+    turns = take_turns(calls, _nothing, effort, progress)
+    return {name: [turn.seconds for turn in each] for name, each in turns.items()}
+
+
+def take_turns(
+    calls: Mapping[Name, Call], gauge: Call, effort: Effort, progress: Progress | None = None
+) -> dict[Name, list[Turn]]:
+    """Time calls in turns, and a gauge of the machine's speed right beside each, as that speed may change from turn to turn.
 
     A turn is one untimed call, which brings the call's data back into the caches and wakes its threads, and then as many
-    timed ones as fit into `TURN_SECONDS`, at least one. It counts as one value, their median.
+    timed ones as fit into `TURN_SECONDS`, at least one, between two calls of the gauge. It counts as one value, their median,
+    and the gauge's mean.
 
     Args:
         calls: what to time; all have been set up.
+        gauge: what to time before and after.
         effort: how long to measure.
         progress: called with (rounds done, rounds in all).
 
     Returns:
-        Seconds a call, one value a round, by name.
+        One turn a round, by name.
     """
     repeats = {name: repeats_of(_warm_up(call)) for name, call in calls.items()}
     names = list(calls)
-    times: dict[Name, list[float]] = {name: [] for name in names}
+    turns: dict[Name, list[Turn]] = {name: [] for name in names}
     with _no_collection():
         started = time.perf_counter()
         for name in names:
-            turn(calls[name], repeats[name])
+            _turn(calls[name], gauge, repeats[name])
         rounds = effort.rounds_of(time.perf_counter() - started)
         for i in range(rounds):
             if progress:
                 progress(i, rounds)
             for name in rotated(names, i):
-                times[name].append(turn(calls[name], repeats[name]))
+                turns[name].append(_turn(calls[name], gauge, repeats[name]))
     if progress:
         progress(rounds, rounds)
-    return times
+    return turns
 
 
 def rotated(names: Sequence[Name], round_index: int) -> list[Name]:
@@ -89,11 +106,16 @@ def repeats_of(seconds: float) -> int:
     return max(1, min(MAX_REPEATS, int(TURN_SECONDS / max(seconds, 1e-9))))
 
 
-def turn(call: Call, repeats: int) -> float:
-    """Return the median seconds of some calls in a row, after an untimed one."""
+def _turn(call: Call, gauge: Call, repeats: int) -> Turn:
     _settle()
     call()
-    return statistics.median(_seconds(call) for _ in range(repeats))
+    before = _seconds(gauge)
+    seconds = statistics.median(_seconds(call) for _ in range(repeats))
+    return Turn(seconds, (before + _seconds(gauge)) / 2)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _warm_up(call: Call) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Sequence
 
-BURSTS = 8
+BURSTS = 4
 
 
 class Limit:
@@ -39,13 +41,13 @@ class Limit:
         return min(1.0, self._own / self._wall) if self._wall else 1.0
 
 
-def share_of_limit(macs: int, seconds: float, limit: float, threads: int) -> float:
-    """Return which part of the limit a run reaches.
+def share_of_limit(macs: int, seconds: Sequence[float], limit: Sequence[float], threads: int) -> float:
+    """Return which part of the limit a run reaches: the median over the rounds, as the machine's speed may change.
 
     Args:
         macs: the multiply-accumulates of the run.
-        seconds: what it took.
-        limit: multiply-accumulates a second of one core.
+        seconds: what it took, one value a round.
+        limit: multiply-accumulates a second of one core in the same rounds.
         threads: how many cores it could use.
     """
-    return macs / seconds / (limit * threads)
+    return statistics.median(macs / s / (rate * threads) for s, rate in zip(seconds, limit, strict=True))

@@ -23,11 +23,9 @@ def result_rows(times: CaseTimes, macs: int, peaks: Mapping[str, int | None]) ->
         macs: the multiply-accumulates of one image.
         peaks: peak memory in bytes, by the engine's name.
     """
-    case, limit = times.case, spread(times.limit).median
-    rows = []
+    case, rows = times.case, []
     for name, seconds in times.seconds.items():
-        run = spread(seconds)
-        milliseconds = run.scaled(1e3)
+        milliseconds = spread(seconds).scaled(1e3)
         rows.append(
             {
                 "engine": name,
@@ -38,7 +36,7 @@ def result_rows(times: CaseTimes, macs: int, peaks: Mapping[str, int | None]) ->
                 "high_ms": milliseconds.high,
                 "per_image_ms": milliseconds.median / case.batch,
                 "rounds": len(seconds),
-                "share_of_limit": share_of_limit(macs * case.batch, run.median, limit, case.threads),
+                "share_of_limit": share_of_limit(macs * case.batch, seconds, times.limit[name], case.threads),
                 "peak_bytes": peaks.get(name),
             }
         )
@@ -54,7 +52,7 @@ def ratio_rows(times: CaseTimes, own: str) -> list[Row]:
 
 def limit_row(times: CaseTimes) -> Row:
     """Return the integer limit of one core, as it was during one case, and how much of a core this process had."""
-    rate = spread(times.limit).scaled(1e-9)
+    rate = spread([rate for rates in times.limit.values() for rate in rates]).scaled(1e-9)
     head = asdict(times.case)
     return {**head, "gmacs_per_second": rate.median, "low": rate.low, "high": rate.high, "core_share": times.core_share}
 

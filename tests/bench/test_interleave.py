@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from intvit.bench.interleave import MAX_REPEATS, MAX_ROUNDS, MIN_ROUNDS, Effort, interleave, repeats_of, rotated
+from intvit.bench.interleave import MAX_REPEATS, MAX_ROUNDS, MIN_ROUNDS, Effort, interleave, repeats_of, rotated, take_turns
 
 
 def test_every_name_is_first_equally_often():
@@ -46,3 +46,16 @@ def test_every_call_gets_one_value_a_round():
     assert all(value >= 0 for values in times.values() for value in values)
     assert calls["x"] >= 4
     assert progress == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_the_gauge_is_timed_on_both_sides_of_every_turn():
+    order = []
+    turns = take_turns(
+        {name: lambda name=name: order.append(name) for name in "xy"}, lambda: order.append("|"), Effort(rounds=2)
+    )
+    assert {name: len(each) for name, each in turns.items()} == {"x": 2, "y": 2}
+    assert all(turn.gauge > 0 for each in turns.values() for turn in each)
+    first, *timed = "".join(order).split("|")
+    assert set(first) == {"x", "y"}
+    assert [set(part) for part in timed[::2]] == [{name} for name in "xyxyyx"]
+    assert all(len(part) <= 1 for part in timed[1::2])
