@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from typing import Any
 
@@ -31,7 +32,7 @@ def _warm() -> dict[str, Any]:
     from intvit.verify.warm import warm_kernels
 
     start = time.perf_counter()
-    compiled = warm_kernels()
+    compiled = warm_kernels(processes=os.cpu_count() or 1)
     return {"compiled": len(compiled), "compile_seconds": round(time.perf_counter() - start, 2)}
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +32,8 @@ KERNELS: dict[str, Kernel] = {}
 """Every kernel, by name."""
 
 _CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
+_idle = _CALL(lambda *_: None)
+_noted: ContextVar[list[Source] | None] = ContextVar("_noted", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,19 @@ class Kernel:
             grains: how many parts the work may be cut into at most.
         """
         signature = self.signature(*arguments)
-        entry = load_entry(Source(self.function, signature, self._scratch, self.can_split))
-        self.signatures.add(signature)
+        if (noted := _noted.get()) is not None:
+            noted.append(self.source(signature))
+            entry = ctypes.cast(_idle, ctypes.c_void_p).value or 0
+        else:
+            entry = load_entry(self.source(signature))
+            self.signatures.add(signature)
         words = [w for a, s in zip(arguments, self._scratch, strict=True) for w in _words(a, s)]
         arrays = tuple(a for a in arguments if isinstance(a, np.ndarray))
         return Step(entry, np.array(words, np.int64), grains if self.can_split else 1, arrays)
+
+    def source(self, signature: tuple[types.Type, ...]) -> Source:
+        """Return what is compiled for a signature."""
+        return Source(self.function, signature, self._scratch, self.can_split)
 
     def inspect(self) -> dict[str, tuple[str, str]]:
         """Return the LLVM IR and the assembly for each combination of types bound so far, by its signature.
@@ -112,6 +124,17 @@ def kernel(*, strided: tuple[str, ...] = (), scratch: tuple[str, ...] = ()) -> C
         return made
 
     return make
+
+
+@contextmanager
+def only_noted() -> Iterator[list[Source]]:
+    """Compile nothing inside the `with` block: list what would be, and bind to an entry that does nothing."""
+    sources: list[Source] = []
+    token = _noted.set(sources)
+    try:
+        yield sources
+    finally:
+        _noted.reset(token)
 
 
 def device(function: Function) -> Function:
