@@ -173,7 +173,7 @@ def test_packing_is_narrowing_of_what_fits(dtype):
     np.testing.assert_array_equal(result(lambda a, b: pack_fours(a, b), np.uint16, a, b, lanes=32), narrowed)
 
 
-@pytest.mark.parametrize("size", [16, 32])
+@pytest.mark.parametrize("size", [8, 16, 32])
 def test_packing_saturates(size):
     ends = [-(1 << 31), -32769, -32768, -129, -128, -1, 0, 127, 128, 255, 32767, 32768, 65535, (1 << 31) - 1]
     around = np.array(ends, np.int32)
