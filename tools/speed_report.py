@@ -32,7 +32,7 @@ REPORT = RESULTS / "speed.md"
 CALIBRATION_IMAGES = 8
 THREADS, BATCHES = (1, 2), (1, 8)
 ROUNDS = 25
-"""Rounds of one image on one thread, the case that counts most, whatever they take."""
+"""Rounds, whatever they take, of one image on one thread and of what threads and batches bring, which count most."""
 PEERS = ("openvino", "nncf", "onnxruntime")
 
 
@@ -83,7 +83,7 @@ def measure(lab: Lab, name: str, float_model: Path) -> Measured:
             cases[threads, batch] = lab.bench(f"{name}-{threads}x{batch}", model, float_model, *case, *first)
     alone = ("--peers", "none")
     every = ("--threads", ",".join(map(str, THREADS)), "--batch", ",".join(map(str, BATCHES)))
-    scaling = lab.bench(f"{name}-scaling", model, float_model, *alone, *every, "--startup")
+    scaling = lab.bench(f"{name}-scaling", model, float_model, *alone, *every, "--startup", "--rounds", ROUNDS)
     avx2 = None
     if "avx2" in intvit("doctor")["simd"]["supported"]:
         avx2 = lab.bench(f"{name}-avx2", model, float_model, *alone, level="avx2")
