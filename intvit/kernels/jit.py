@@ -34,6 +34,7 @@ KERNELS: dict[str, Kernel] = {}
 _CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
 _idle = _CALL(lambda *_: None)
 _noted: ContextVar[list[Source] | None] = ContextVar("_noted", default=None)
+"""What `only_noted` lists, inside its block."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from intvit.kernels.vector_ir import call, call_in_pieces, constant, native_bits, shuffle
+from intvit.kernels.vector_ir import call_in_pieces, native_bits, saturate, shuffle
 from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
 
@@ -111,17 +111,12 @@ join_fours = _merge(_both, lambda n: [4 * (i // 8) + i % 4 + n * (i // 4 & 1) fo
 """Four lanes of each in turn: undoes `first_fours` and `last_fours`."""
 
 
-def narrow_fours_of(n: int) -> list[int]:
-    """Return which lanes of two vectors of n halves `narrow_fours` picks."""
-    return [8 * (i // 8) + 2 * (i % 4) + n * (i // 4 & 1) for i in range(n)]
-
-
-narrow_fours = _merge(VectorType.halves, narrow_fours_of)
+narrow_fours = _merge(VectorType.halves, lambda n: [8 * (i // 8) + 2 * (i % 4) + n * (i // 4 & 1) for i in range(n)])
 """The low halves of what `join_fours` would give: `fours` of the low halves of the first, then of the second."""
 
 
-def _pack(element: Any, instruction: str, prepare: Emit) -> Any:
-    """Make an intrinsic that does what `narrow_fours` does to prepared s32 lanes; x86 has an instruction for both."""
+def _pack(element: Any, instruction: str, narrow: Emit) -> Any:
+    """Make an intrinsic that narrows s32 lanes in the order of `narrow_fours`, by x86's instruction or by `narrow`."""
 
     @vector_function
     def pack(_typing: Any, a: Any, b: Any) -> Any:
@@ -129,27 +124,25 @@ def _pack(element: Any, instruction: str, prepare: Emit) -> Any:
 
         def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             bits = native_bits()
-            if not bits or 32 * a.lanes % bits:
-                first, second = (builder.bitcast(prepare(builder, x), kind.llvm) for x in arguments)
-                return shuffle(builder, first, second, narrow_fours_of(kind.lanes))
-            name = f"llvm.x86.avx512.{instruction}.512" if bits == 512 else f"llvm.x86.avx2.{instruction}"
-            return call_in_pieces(builder, name, kind.llvm, arguments)
+            if bits and 32 * a.lanes % bits == 0:
+                return _call_pack(builder, instruction, kind.llvm, arguments)
+            x, y = (narrow(builder, v, kind.llvm.element) for v in arguments)
+            return shuffle(builder, x, y, [4 * (i // 8) + i % 4 + a.lanes * (i // 4 & 1) for i in range(kind.lanes)])
 
         return kind(a, b), emit
 
     return pack
 
 
-def _saturate(builder: Any, values: Any, bits: int) -> Any:
-    """Emit the nearest numbers of so many bits."""
-    low, high = (constant(values.type, n) for n in (-(1 << (bits - 1)), (1 << (bits - 1)) - 1))
-    values = builder.select(builder.icmp_signed("<", values, low), low, values)
-    return builder.select(builder.icmp_signed(">", values, high), high, values)
+def _call_pack(builder: Any, instruction: str, result: Any, operands: Any) -> Any:
+    """Call x86's instruction that narrows two vectors to one, alternating between them every 128 bits."""
+    name = f"llvm.x86.avx512.{instruction}.512" if native_bits() == 512 else f"llvm.x86.avx2.{instruction}"
+    return call_in_pieces(builder, name, result, operands)
 
 
-pack_fours = _pack(types.uint16, "packusdw", lambda _builder, values: values)
+pack_fours = _pack(types.uint16, "packusdw", lambda builder, x, element: builder.trunc(x, ir.VectorType(element, x.type.count)))
 """What `narrow_fours` gives, as u16, of 32-bit lanes that fit."""
-saturate_fours = _pack(types.int16, "packssdw", lambda builder, values: _saturate(builder, values, 16))
+saturate_fours = _pack(types.int16, "packssdw", saturate)
 """What `narrow_fours` gives, as s16, of the nearest numbers that fit."""
 
 
@@ -159,12 +152,11 @@ def saturate_bytes(_typing: Any, words: Any) -> Any:
     kind = words.of(types.int8)
 
     def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        (values,), bits, half = arguments, native_bits(), words.lanes // 2
-        if not bits or 16 * half != bits:
-            return builder.trunc(_saturate(builder, values, 8), kind.llvm)
-        first, last = (shuffle(builder, values, values, range(start, start + half)) for start in (0, half))
-        name = "llvm.x86.avx512.packsswb.512" if bits == 512 else "llvm.x86.avx2.packsswb"
-        packed = call(builder, name, kind.llvm, first, last)
+        (values,), half = arguments, words.lanes // 2
+        if 16 * half != native_bits():
+            return saturate(builder, values, kind.llvm.element)
+        parts = [shuffle(builder, values, values, range(start, start + half)) for start in (0, half)]
+        packed = _call_pack(builder, "packsswb", kind.llvm, parts)
         return shuffle(builder, packed, packed, [16 * (i % half // 8) + 8 * (i // half) + i % 8 for i in range(words.lanes)])
 
     return kind(words), emit

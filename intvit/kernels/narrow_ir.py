@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_ir import I8, I16, I32, call, constant, join, shuffle, vector
+from intvit.kernels.vector_ir import I8, I16, I32, call, join, saturate, shuffle, vector
 
 _PACK = {
     Level.AVX512_VNNI: {I16: "llvm.x86.avx512.packssdw.512", I8: "llvm.x86.avx512.packsswb.512"},
@@ -21,14 +21,7 @@ def narrow(builder: Any, level: Level, values: list[Any], element: Any) -> Any:
     """Return the lanes of 1 to 4 vectors as one vector of s8, s16 or s32; what does not fit becomes the nearest that does."""
     if element == I32:
         return join(builder, values)
-    return _pack(builder, level, values, element) if level in _PACK else _clip(builder, join(builder, values), element)
-
-
-def _clip(builder: Any, values: Any, element: Any) -> Any:
-    low, high = (constant(values.type, n) for n in (-(1 << (element.width - 1)), (1 << (element.width - 1)) - 1))
-    values = builder.select(builder.icmp_signed("<", values, low), low, values)
-    values = builder.select(builder.icmp_signed(">", values, high), high, values)
-    return builder.trunc(values, vector(element, values.type.count))
+    return _pack(builder, level, values, element) if level in _PACK else saturate(builder, join(builder, values), element)
 
 
 def _pack(builder: Any, level: Level, values: list[Any], element: Any) -> Any:

@@ -70,6 +70,14 @@ def join(builder: Any, parts: list[Any]) -> Any:
     return whole
 
 
+def saturate(builder: Any, values: Any, element: Any) -> Any:
+    """Return each signed lane as a narrower integer, the nearest that fits."""
+    low, high = (constant(values.type, n) for n in (-(1 << (element.width - 1)), (1 << (element.width - 1)) - 1))
+    values = builder.select(builder.icmp_signed("<", values, low), low, values)
+    values = builder.select(builder.icmp_signed(">", values, high), high, values)
+    return builder.trunc(values, vector(element, values.type.count))
+
+
 def opaque(builder: Any, value: Any) -> Any:
     """Return an integer that LLVM takes for unknown."""
     code = ir.InlineAsm(ir.FunctionType(value.type, [value.type]), "", "=r,0", side_effect=False)

@@ -53,5 +53,5 @@ def test_every_kernel_is_compiled_once(monkeypatch, fresh_cache, processes):
 def test_without_a_cache_one_process_compiles(monkeypatch):
     monkeypatch.setattr(warm, "cache_folder", lambda: None)
     monkeypatch.setattr(warm, "_build_engines", lambda level: None)
-    monkeypatch.setattr(warm, "_compiled_apart", lambda *_: pytest.fail("other processes would compile for nothing"))
+    monkeypatch.setattr(warm, "compile_apart", lambda *_: pytest.fail("other processes would compile for nothing"))
     assert warm.warm_kernels(Level.PORTABLE, 2) == []
