@@ -101,9 +101,10 @@ INGREDIENTS = (
     Ingredient("one scale a channel for values", {"value": Spread(1.0, 1.0)}),
     Ingredient("margins for unseen images", _of_goal("norm", "value", "query_key", "attention")),
     Ingredient("milder scales where few rows were seen", _of_goal("few_rows")),
-    Ingredient("GELU's spread chosen by the logits", _of_goal("gelu_candidates", "selection_images")),
+    Ingredient("GELU's spread chosen by the logits", _of_goal("gelu_candidates")),
     Ingredient("the mean error goes into the bias", _of_goal("correct_bias")),
     Ingredient("weights make up for each other's rounding", _of_goal("compensate_weights")),
+    Ingredient("weights' errors count as at the outputs", _of_goal("output_aware")),
     Ingredient("residuals of chosen channels", _of_goal("residual_share")),
 )
 """From `START` to `GOAL`, one at a time, each added to those before."""

@@ -32,6 +32,7 @@ from intvit.quantize.lower.context import Context
 from intvit.quantize.recipe import Recipe, find_recipe
 from intvit.quantize.residuals import choose_residuals
 from intvit.quantize.select import select_spreads
+from intvit.quantize.sensitivity import sensitivities
 from intvit.quantize.sites import find_sites
 from intvit.quantize.softmax_search import select_layouts
 from intvit.quantize.two_scale import select_coarse_shifts
@@ -95,11 +96,14 @@ def quantize(
         (lambda done, total: progress("sample", done, total)) if progress else None,
     )  # fmt: skip
     context = Context(graph, layers, sites, statistics, recipe, layer_rows)
+    if recipe.differentiates:
+        context.sensitivities = sensitivities(
+            graph, model, list(layers.values()), layer_rows, pixels, normalize,
+            (lambda done, total: progress("differentiate", done, total)) if progress else None,
+        )  # fmt: skip
     context.choices = choose_families(context)
     context.sites = without_unread_scores(context)
-    context.spreads = select_spreads(
-        context, model, pixels, normalize, (lambda done, total: progress("select", done, total)) if progress else None
-    )
+    context.spreads = select_spreads(context, (lambda done, total: progress("select", done, total)) if progress else None)
     if recipe.softmax == "two-scale":
         context.coarse_shifts = select_coarse_shifts(graph, model, pixels, normalize, recipe.act_bits)
     if recipe.softmax == "focused":
@@ -109,9 +113,7 @@ def quantize(
         context.bits = choose_bits(
             context, model, pixels, normalize, (lambda done, total: progress("weigh", done, total)) if progress else None
         )
-    context.residuals = choose_residuals(
-        context, model, pixels, normalize, (lambda done, total: progress("refine", done, total)) if progress else None
-    )
+    context.residuals = choose_residuals(context)
     integer, scales = lower(context, preprocess)
     if warn:
         for text in context.warnings:

@@ -126,22 +126,6 @@ def open_session(proto: onnx.ModelProto) -> Any:
     return onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def run_in_batches(session: Any, feed: dict[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
-    """Run a session on a few images at a time, and return the outputs of all of them.
-
-    Args:
-        session: an ONNX Runtime session.
-        feed: its inputs, float32 [N, ...].
-        outputs: the names of its outputs, float32 [N, ...].
-    """
-    images = len(next(iter(feed.values())))
-    parts = []
-    for start in range(0, images, BATCH):
-        part = {name: array[start : start + BATCH] for name, array in feed.items()}
-        parts.append(session.run(outputs, part))
-    return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(outputs)}
-
-
 def _observe(
     result: dict[str, Statistics],
     site: Site,

@@ -51,6 +51,19 @@ class LinearLayer:
         split = value.reshape(images, depth, height // self.kernel, self.kernel, width // self.kernel, self.kernel)
         return split.transpose(0, 2, 4, 3, 5, 1).reshape(images, -1, len(self.weight))
 
+    def output_rows(self, value: Array) -> Array:
+        """Return the rows that the products of `rows` become.
+
+        Args:
+            value: the layer's output, [N, ..., C], or [N, C, rows, columns] for a patch embedding.
+
+        Returns:
+            The same [N, ..., C], or [N, patches, C].
+        """
+        if not self.kernel:
+            return value
+        return value.reshape(*value.shape[:2], -1).swapaxes(1, 2)
+
 
 def linear_layers(graph: FloatGraph) -> dict[str, LinearLayer]:
     """Return the linear layers by the name of their first node."""

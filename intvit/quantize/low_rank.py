@@ -44,26 +44,31 @@ class LowRank:
         return result
 
 
-def low_rank(error: Array, inputs: Array, rank: int) -> LowRank:
+def low_rank(error: Array, inputs: Array, rank: int, outputs: Array | None = None) -> LowRank:
     """Return the correction of some rank that is nearest to an error of weights, as the layer's outputs see it.
 
-    Minimizes `|inputs (error - down up)|` over all matrices of that rank: with `inputs.T inputs = L L.T`, by the singular
-    vectors of `L.T error` (reduced-rank regression, Izenman 1975).
+    Minimizes `|inputs (error - down up) M|` over all matrices of that rank: with `inputs.T inputs = L L.T` and
+    `outputs = M M.T`, by the singular vectors of `L.T error M` (reduced-rank regression, Izenman 1975).
 
     Args:
         error: float weights less rounded ones, float64 [K, C].
         inputs: rows that the layer sees, in the units in which the weights apply, float64 [R, K].
         rank: the result has less if K or C is smaller.
+        outputs: how much the products of errors of two outputs count, float64 [C, C], positive definite; only squares count,
+            all the same, by default.
     """
     gram = inputs.T @ inputs
     gram[np.diag_indices_from(gram)] += DAMPING * float(np.diag(gram).mean()) + 1e-12
     factor = np.linalg.cholesky(gram)
-    left, sizes, right = np.linalg.svd(factor.T @ error, full_matrices=False)
+    across = np.eye(error.shape[1]) if outputs is None else np.linalg.cholesky(outputs)
+    left, sizes, right = np.linalg.svd(factor.T @ error @ across, full_matrices=False)
     down = np.linalg.solve(factor.T, left[:, :rank])
-    return LowRank(down, sizes[:rank, None] * right[:rank])
+    return LowRank(down, np.linalg.solve(across.T, (sizes[:rank, None] * right[:rank]).T).T)
 
 
-def choose_rank(correction: LowRank, ranks: Sequence[int], inputs: Array, wanted: Array, noise: Array) -> int:
+def choose_rank(
+    correction: LowRank, ranks: Sequence[int], inputs: Array, wanted: Array, noise: Array, outputs: Array | None = None
+) -> int:
     """Return the rank that gains most on rows which the correction was not made from, less the price of its multiplications.
 
     Args:
@@ -72,13 +77,16 @@ def choose_rank(correction: LowRank, ranks: Sequence[int], inputs: Array, wanted
         inputs: held-out rows without their mean, float64 [R, K].
         wanted: the layer's outputs on them, float64 [R, C].
         noise: `wanted` less what the rounded layer gives, float64 [R, C].
+        outputs: as `low_rank` takes it.
     """
     depth, channels = len(correction.down), correction.up.shape[1]
     hidden = inputs @ correction.down
-    best, most = 0, _ratio_db(wanted, noise)
+    across = np.eye(channels) if outputs is None else np.linalg.cholesky(outputs)
+    best, most = 0, _ratio_db(wanted @ across, noise @ across)
     for rank in sorted(set(ranks) - {0}):
         share = rank * (depth + channels) / (depth * channels)
-        worth = _ratio_db(wanted, noise - hidden[:, :rank] @ correction.up[:rank]) - PRICE * 100 * share
+        left = noise - hidden[:, :rank] @ correction.up[:rank]
+        worth = _ratio_db(wanted @ across, left @ across) - PRICE * 100 * share
         if worth > most:
             best, most = rank, worth
     return best

@@ -31,6 +31,8 @@ SEARCHED_BITS = 6
 """The most bits at which scales are searched for instead of covering the calibrated ranges."""
 FEW_WEIGHT_CODES_SPREADS = tuple(Spread(strength, 1.1) for strength in (0.0, 0.25, 0.5, 0.75))
 """The other spreads of LayerNorm outputs that are tried where weights have few codes, which strong spreads would cost."""
+ROUGH_BITS = 4
+"""The most bits of activations whose noise is so large that gradients, those of the float model, don't help weights."""
 BRANCHED_BITS = 4
 """The most bits of weights at which the default looks for side branches that make up for their rounding."""
 RANKS = (4, 8, 16, 32)
@@ -69,11 +71,11 @@ class Recipe:
         wide_rows: sites of which at most this many rows an image are used get 16 bits.
         wide: the canonical operators (`Gelu`, `MatMul`, `LayerNormalization`) whose results get 16 bits if linear layers read
             them, and `Softmax`, whose exponentials then get 14.
-        gelu_candidates: spreads tried for every GELU output; each site takes the one with the smallest error of the logits on
+        gelu_candidates: spreads tried for every GELU output; each site takes the one that does least to the outputs on
             calibration images that its ranges were not taken from. One candidate is taken without trying.
-        selection_images: how many calibration images judge the candidates of the first layers; more do where the rest of the
-            model takes less time to run.
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
+        output_aware: where errors of weights are compensated, let them count as they do at the model's outputs, by the
+            gradients of these (`sensitivity.py`).
         low_rank: ranks that are tried for side branches which make up for the rounding of the weights; none if empty
             (AILoC of AIQViT, arXiv 2502.04628).
         branch_share: the most multiplications that a side branch may take, over those of its layer.
@@ -119,8 +121,8 @@ class Recipe:
         Spread(0.5, 1.0, GELU_DEVIATIONS),
         Spread(0.65, 0.85, GELU_DEVIATIONS),
     )
-    selection_images: int = 20
     compensate_weights: bool = True
+    output_aware: bool = True
     low_rank: tuple[int, ...] = ()
     branch_share: float = 0.12
     easy_share: float = 1.0
@@ -139,6 +141,11 @@ class Recipe:
     def softmax_top(self) -> int:
         """The code of each row's largest exponential."""
         return (1 << self.act_bits) - 1
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether any choice asks for the gradients of the model's outputs."""
+        return self.output_aware or len(self.gelu_candidates) > 1 or self.residual_share > 0
 
     @property
     def normalizes(self) -> bool:
@@ -170,6 +177,7 @@ _MINMAX = Recipe(
     wide_rows=0,
     gelu_candidates=(_PLAIN,),
     compensate_weights=False,
+    output_aware=False,
     correct_bias=False,
     residual_share=0.0,
 )
@@ -197,6 +205,7 @@ RECIPES: dict[str, Recipe] = {
         norm_candidates=FEW_WEIGHT_CODES_SPREADS,
         gelu_candidates=(DEFAULT_SPREAD,),
         two_scale_gelu=True,
+        output_aware=False,
         low_rank=RANKS,
         branch_share=1.0,
         easy_share=0.0,
@@ -258,6 +267,8 @@ def _adapted(recipe: Recipe) -> Recipe:
         recipe = replace(recipe, norm_candidates=FEW_WEIGHT_CODES_SPREADS)
     if searches and recipe.weight_bits <= BRANCHED_BITS:
         recipe = replace(recipe, low_rank=RANKS, easy_share=0.0)
+    if recipe.act_bits <= ROUGH_BITS:
+        recipe = replace(recipe, output_aware=False)
     if searches and recipe.act_bits <= SEARCHED_BITS:
         recipe = replace(recipe, clip_ranges=True, softmax="two-scale", two_scale_gelu=True, gelu_candidates=(DEFAULT_SPREAD,))
     return recipe

@@ -1,32 +1,26 @@
 """Which channels have residuals: those whose rounding to 8 bits costs the outputs most for each multiplication that they add.
 
-The rounding of each site is injected into the float model alone; the squared error of the outputs is split among the channels
-as the error of the layers behind them is. Duplicating channels to halve their rounding error goes back to outlier channel
-splitting (Zhao et al., arXiv 1901.09504); here the second copy holds what the first one's rounding left over.
+What the rounding of a channel does to the outputs is told by their gradients, to first order. Duplicating channels to halve
+their rounding error goes back to outlier channel splitting (Zhao et al., arXiv 1901.09504); here the second copy holds what the
+first one's rounding left over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.importer import CanonicalModel
-from intvit.quantize.calibrate import Progress
-from intvit.quantize.choose import JUDGED_ROWS, can_be_wide, readers_of, wide_limit
-from intvit.quantize.injection import Injection
+from intvit.quantize.choose import can_be_wide, readers_of, wide_limit
 from intvit.quantize.lower.context import Context
 from intvit.quantize.multiplications import multiplications, price_of_layer
 from intvit.quantize.ranges import decode, encode, unsigned_codes
-from intvit.quantize.site_rounding import codes_of, rounding
+from intvit.quantize.site_rounding import codes_of
 from intvit.quantize.sites import Site
 
 Array = NDArray[Any]
-JUDGED_IMAGES = 8
-"""How many calibration images tell what the rounding of a site costs."""
 WORTH = 4.0
 """What share of the error channels must save at least, over the share of the multiplications that they add."""
 GROUP = 16
@@ -43,33 +37,15 @@ class Group:
     cost: int
 
 
-def choose_residuals(
-    context: Context,
-    model: CanonicalModel,
-    pixels: list[Array],
-    normalize: Callable[[Array], Array],
-    progress: Progress | None = None,
-) -> dict[str, Array]:
+def choose_residuals(context: Context) -> dict[str, Array]:
     """Return the channels with residuals, ascending, of every site that has any.
 
     Args:
-        context: the state before lowering; spreads and bits are chosen.
-        model: the canonical float model.
-        pixels: the calibration images, uint8 [H, W, 3].
-        normalize: uint8 [N, H, W, 3] to the model's input.
-        progress: called with (sites done, sites in all).
+        context: the state before lowering; sensitivities are known, spreads and bits are chosen.
     """
-    sites = [site for site in context.sites.values() if can_have_residuals(context, site)]
-    if not context.recipe.residual_share or not sites:
+    if not context.recipe.residual_share:
         return {}
-    images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
-    injection = Injection(model, [site.value for site in sites], [], images)
-    groups: list[Group] = []
-    for done, site in enumerate(sites):
-        (error,) = injection.errors(site.value, [rounding(context, site, 8)])
-        groups += _groups(context, site, error)
-        if progress:
-            progress(done + 1, len(sites))
+    groups = [group for site in context.sites.values() if can_have_residuals(context, site) for group in _groups(context, site)]
     return taken_groups(groups, multiplications(context.graph, context.layers), context.recipe.residual_share)
 
 
@@ -81,20 +57,21 @@ def can_have_residuals(context: Context, site: Site) -> bool:
     return narrow and all(context.weight_bits(layer) == 8 for layer, _ in readers_of(context, site))
 
 
-def _groups(context: Context, site: Site, error: float) -> list[Group]:
-    """Return the groups of a site whose rounding costs the outputs a squared error, channels with the largest shares first."""
-    shares, cost = np.zeros(site.channels), 0
+def _groups(context: Context, site: Site) -> list[Group]:
+    """Return the groups of a site, channels whose rounding costs the model's outputs most first."""
+    errors, cost = np.zeros(site.channels), 0
     scale, zero_point = codes_of(context, site, 8)
     for layer, channels in readers_of(context, site):
-        rows = context.layer_rows.of(layer)[:JUDGED_ROWS]
+        rows, sensitivity = context.layer_rows.of(layer), context.sensitivities[layer.name]
         encoding = scale[channels], zero_point[channels]
         noise = decode(encode(rows, *encoding, unsigned_codes(8)), *encoding) - rows
-        np.add.at(shares, channels, (noise**2).mean(0) * (layer.weight**2).sum(1))
+        noise -= noise.mean(0)
+        counts = sensitivity.share * ((layer.weight @ sensitivity.channels) * layer.weight).sum(1)
+        np.add.at(errors, channels, (sensitivity.rows @ noise**2) * counts)
         cost += price_of_layer(context.graph, layer) // len(layer.weight)
-    order = np.argsort(-shares, kind="stable")
-    shares *= error / (shares.sum() + 1e-30)
+    order = np.argsort(-errors, kind="stable")
     parts = (np.sort(order[start : start + GROUP]) for start in range(0, len(order), GROUP))
-    return [Group(site.value, part, float(shares[part].sum()), cost * len(part)) for part in parts]
+    return [Group(site.value, part, float(errors[part].sum()), cost * len(part)) for part in parts]
 
 
 def taken_groups(groups: list[Group], multiplications: int, share: float) -> dict[str, Array]:

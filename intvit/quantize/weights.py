@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +18,7 @@ DAMPING = 0.01
 FEW_ROWS = 64
 """With fewer rows than this many times the inputs, the Gram matrix is damped more."""
 BLOCK = 64
-"""How many rows are rounded before their errors are passed on in one product."""
+"""How many rows and columns are rounded before their errors are passed on in one product."""
 CLIPS = np.linspace(1.0, 0.5, 26)
 """Shares of a channel's largest weight that are tried as the end of its codes, where there are few of them."""
 
@@ -66,17 +69,20 @@ def channel_scales(weight: Array, bits: int, importance: Array | None = None) ->
     return best
 
 
-def compensated_weights(weight: Array, inputs: Array, bits: int = 8) -> tuple[Array, Array]:
-    """Round weights one input at a time; each rounding error is made up for by the weights still to come.
+def compensated_weights(weight: Array, inputs: Array, bits: int = 8, outputs: Array | None = None) -> tuple[Array, Array]:
+    """Round weights one by one; each rounding error is made up for by the weights still to come.
 
     This is GPTQ (arXiv 2210.17323) in the form of Babai's nearest plane (arXiv 2507.18553), which inverts nothing: inputs are
     taken from the largest to the smallest, and with the Gram matrix `L L^T` of the reversed order, row i is shifted by
-    `sum_j>i (L_ji / L_ii) error_j` before it is rounded.
+    `sum_j>i (L_ji / L_ii) error_j` before it is rounded. With `outputs` errors are made up for by other outputs, too, in the
+    same way along each row, so that `trace(error^T inputs^T inputs error outputs)` is small (YAQA, arXiv 2505.22988).
 
     Args:
         weight: float64 [K, C].
         inputs: rows that the layer sees, in the units in which `weight` applies, float64 [R, K].
         bits: of a weight.
+        outputs: how much the products of errors of two outputs count, float64 [C, C], positive definite; only squares
+            count, all the same, by default.
 
     Returns:
         Codes as float64 [K, C] and scales float64 [C], as `round_weights` gives them.
@@ -86,24 +92,20 @@ def compensated_weights(weight: Array, inputs: Array, bits: int = 8) -> tuple[Ar
     scale = channel_scales(weight, bits, spread)
     damping = DAMPING * max(1.0, FEW_ROWS * len(weight) / len(inputs))
     gram[np.diag_indices_from(gram)] += damping * float(spread.mean()) + 1e-12
-    order = np.argsort(-spread, kind="stable")[::-1]
-    factor = np.linalg.cholesky(gram[np.ix_(order, order)])
-    factor /= np.diag(factor)
-    exact = (weight / scale)[order]
-    errors = np.zeros_like(exact)
-    for stop in range(len(exact), 0, -BLOCK):
-        _round_block(exact, errors, factor, slice(max(stop - BLOCK, 0), stop), bits)
+    rows, along_rows = _ordered_factor(gram)
+    columns, along_columns = _ordered_factor(np.eye(len(scale)) if outputs is None else outputs * np.outer(scale, scale))
+    exact = (weight / scale)[np.ix_(rows, columns)]
+    errors = _rounding_errors(exact, along_rows, along_columns, largest_code(bits))
     codes = np.empty_like(exact)
-    codes[order] = np.round(exact - errors)
+    codes[np.ix_(rows, columns)] = np.round(exact - errors)
     return codes, scale
 
 
-def rounded_weights(weight: Array, inputs: Array, bits: int, compensate: bool) -> tuple[Array, Array]:
-    """Round weights float64 [K, C] with or without compensating the errors on the rows `inputs`, float64 [R, K].
-
-    Returns codes and scales, as `compensated_weights` and `round_weights` do.
-    """
-    return compensated_weights(weight, inputs, bits) if compensate else round_weights(weight, bits)
+def rounded_weights(
+    weight: Array, inputs: Array, bits: int, compensate: bool, outputs: Array | None = None
+) -> tuple[Array, Array]:
+    """Round weights with or without compensating the errors; see `compensated_weights` and `round_weights`."""
+    return compensated_weights(weight, inputs, bits, outputs) if compensate else round_weights(weight, bits)
 
 
 def in_two_parts(codes: Array) -> Array:
@@ -112,14 +114,63 @@ def in_two_parts(codes: Array) -> Array:
     return np.concatenate([high, codes - high * (1 << LOW_BITS)])
 
 
-def _round_block(exact: Array, errors: Array, factor: Array, block: slice, bits: int) -> None:
-    """Round a block of rows, last to first, each shifted by the errors of all rows behind it, and note their errors."""
-    shifted = exact[block] + factor[block.stop :, block].T @ errors[block.stop :]
-    within = factor[block, block]
-    for i in reversed(range(len(shifted))):
-        error = exact[block.start + i] - _nearest(shifted[i], bits)
-        errors[block.start + i] = error
-        shifted[:i] += np.outer(within[i, :i], error)
+def _ordered_factor(matrix: Array) -> tuple[Array, Array]:
+    """Return indices that order the diagonal, the largest last, and the unit lower factor of the matrix in that order."""
+    order = np.argsort(-np.diag(matrix), kind="stable")[::-1]
+    factor = np.linalg.cholesky(matrix[np.ix_(order, order)])
+    return order, factor / np.diag(factor)
+
+
+def _rounding_errors(exact: Array, rows: Array, columns: Array, top: int) -> Array:
+    """Round numbers to codes, last to first, each shifted by the errors of all behind it; return the errors.
+
+    With the unit lower factors R and S of rows and columns the shift of a number is its part of `R^T errors S`, without its own
+    error. Tiles are rounded one by one; what all others do to one is two products of matrices.
+
+    Args:
+        exact: float64 [K, C].
+        rows, columns: the factors, float64 [K, K] and [C, C].
+        top: the largest code.
+    """
+    errors = np.zeros_like(exact)
+    carried = np.zeros_like(exact)
+    for r in _blocks(len(exact)):
+        below = rows[r.stop :, r].T @ errors[r.stop :]
+        for c in _blocks(exact.shape[1]):
+            beside = carried[r, c.stop :] @ columns[c.stop :, c]
+            _round_tile(exact[r, c], below[:, c], beside, rows[r, r], columns[c, c], top, errors[r, c], carried[r, c])
+    return errors
+
+
+def _blocks(length: int) -> Iterator[slice]:
+    """Yield parts of a range, last to first."""
+    return (slice(max(stop - BLOCK, 0), stop) for stop in range(length, 0, -BLOCK))
+
+
+@numba.njit()
+def _round_tile(
+    exact: Array, below: Array, beside: Array, rows: Array, columns: Array, top: int, errors: Array, carried: Array
+) -> None:
+    """Round a tile; set its errors, and `R^T errors`, which further tiles need.
+
+    Args:
+        exact: float64 [k, c], as all but the factors.
+        below: what later rows of `errors` add to `R^T errors` here.
+        beside: how far later columns shift these numbers.
+        rows, columns: the tile's parts of both factors, [k, k] and [c, c].
+        top: the largest code.
+        errors, carried: the results.
+    """
+    for i in range(len(exact) - 1, -1, -1):
+        for k in range(i + 1, len(exact)):
+            for j in range(exact.shape[1]):
+                below[i, j] += rows[k, i] * errors[k, j]
+        for j in range(exact.shape[1] - 1, -1, -1):
+            code = math.floor(exact[i, j] + below[i, j] + beside[i, j] + 0.5)
+            errors[i, j] = exact[i, j] - min(max(code, -top), top)
+            carried[i, j] = below[i, j] + errors[i, j]
+            for m in range(j):
+                beside[i, m] += carried[i, j] * columns[j, m]
 
 
 def _nearest(values: Array, bits: int) -> Array:

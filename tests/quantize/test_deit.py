@@ -1,7 +1,5 @@
 """A smoke test on the real DeiT-Tiny; tools/main_job_report.py measures it in full."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -11,12 +9,10 @@ from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
 from intvit.quantize.api import normalizer
 from intvit.quantize.calibrate import float_session
-from intvit.quantize.recipe import RECIPES
 from intvit.verify import Subject, check_agreement, find_executors
 
 pytestmark = pytest.mark.data
 PREPROCESS = Preprocess.preset("imagenet", 224, 224)
-QUICK = replace(RECIPES["default"], selection_images=8)
 
 
 def pixels(folder, count):
@@ -25,7 +21,7 @@ def pixels(folder, count):
 
 def test_deit_tiny_is_quantized_faithfully_and_exactly(data_folder):
     canonical = import_onnx(data_folder / "models" / "deit_tiny_patch16_224.onnx")
-    model = intvit.quantize(canonical, pixels(data_folder / "imagenet" / "calib", 32), recipe=QUICK)
+    model = intvit.quantize(canonical, pixels(data_folder / "imagenet" / "calib", 32))
     images = np.stack(pixels(data_folder / "imagenet" / "val", 48))
     logits = intvit.Session(model, threads=2).run(images) * float(next(iter(model.info.output_scales.values())))
     session = float_session(canonical)

@@ -33,15 +33,21 @@ def problem(seed):
 
 
 @pytest.mark.parametrize("rank", [1, 3, 8, CHANNELS])
-def test_the_correction_is_the_best_of_its_rank(rank):
+@pytest.mark.parametrize(
+    "across", [None, np.tril(np.random.default_rng(9).normal(size=(CHANNELS, CHANNELS))) + 4 * np.eye(CHANNELS)]
+)
+def test_the_correction_is_the_best_of_its_rank(rank, across):
     """No matrix of rank r is nearer to a matrix than its r largest singular values leave (Eckart and Young)."""
     inputs, error = problem(0)
+    outputs, through = (None, np.eye(CHANNELS)) if across is None else (across @ across.T, across)
     damping = DAMPING * (inputs**2).sum() / DEPTH + 1e-12
     seen = np.concatenate([inputs, np.sqrt(damping) * np.eye(DEPTH)])
-    left = np.linalg.svd(seen @ error, compute_uv=False)[rank:]
-    found = low_rank(error, inputs, rank)
+    left = np.linalg.svd(seen @ error @ through, compute_uv=False)[rank:]
+    found = low_rank(error, inputs, rank, outputs)
     assert found.rank == rank
-    np.testing.assert_allclose(np.linalg.norm(seen @ (error - found.down @ found.up)), np.sqrt((left**2).sum()), atol=1e-9)
+    np.testing.assert_allclose(
+        np.linalg.norm(seen @ (error - found.down @ found.up) @ through), np.sqrt((left**2).sum()), atol=1e-9
+    )
 
 
 def test_a_correction_holds_the_best_ones_of_smaller_ranks():

@@ -17,6 +17,7 @@ from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import linear_layers
 from intvit.quantize.lower.context import Context
 from intvit.quantize.recipe import DEFAULT_SPREAD, Recipe, Spread
+from intvit.quantize.sensitivity import sensitivities
 from intvit.quantize.sites import find_sites
 
 select = importlib.import_module("intvit.quantize.select")
@@ -26,13 +27,14 @@ NORMALIZE = normalizer(Preprocess.preset("imagenet", 16, 16))
 MODEL = import_onnx(EXPORT)
 
 
-def context(*candidates):
+def context(*candidates, images=IMAGES):
     graph = FloatGraph(MODEL)
     layers = linear_layers(graph)
     sites = find_sites(graph, layers)
-    statistics = calibrate(MODEL, sites, IMAGES, NORMALIZE)
-    rows = LayerRows(MODEL, list(layers.values()), IMAGES, NORMALIZE)
-    return Context(graph, layers, sites, statistics, Recipe("tried", gelu_candidates=candidates), rows)
+    statistics = calibrate(MODEL, sites, images, NORMALIZE)
+    rows = LayerRows(MODEL, list(layers.values()), images, NORMALIZE)
+    found = sensitivities(graph, MODEL, list(layers.values()), rows, images, NORMALIZE)
+    return Context(graph, layers, sites, statistics, Recipe("tried", gelu_candidates=candidates), rows, found)
 
 
 def test_ranges_of_all_images_and_of_all_but_some():
@@ -72,14 +74,14 @@ def test_a_gelus_least_value_is_never_lowered():
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_spread_that_cuts_everything_off_is_never_chosen(order):
     sane, absurd = Spread(0.0, 1.0), Spread(0.0, 0.01)
-    chosen = select.select_spreads(context(*(sane, absurd)[::order]), MODEL, IMAGES, NORMALIZE)
+    chosen = select.select_spreads(context(*(sane, absurd)[::order]))
     assert chosen
     assert set(chosen.values()) == {sane}
 
 
 def test_one_candidate_and_few_images_are_not_judged():
     only = Spread(0.5, 1.0)
-    assert set(select.select_spreads(context(only), MODEL, IMAGES, NORMALIZE).values()) == {only}
+    assert set(select.select_spreads(context(only)).values()) == {only}
     few = IMAGES[: select.MIN_IMAGES - 1]
-    two = context(only, Spread(0.0, 1.0))
-    assert set(select.select_spreads(two, MODEL, few, NORMALIZE).values()) == {DEFAULT_SPREAD}
+    two = context(only, Spread(0.0, 1.0), images=few)
+    assert set(select.select_spreads(two).values()) == {DEFAULT_SPREAD}

@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from intvit.quantize.weights import LOW_BITS, WIDE_BITS, compensated_weights, in_two_parts, largest_code, round_weights
+from intvit.quantize.weights import (
+    LOW_BITS,
+    WIDE_BITS,
+    _rounding_errors,
+    compensated_weights,
+    in_two_parts,
+    largest_code,
+    round_weights,
+)
 
 
 def layer(seed, depth=48, channels=20, rows=400):
@@ -22,6 +30,44 @@ def test_compensation_reduces_the_output_error(seed, bits):
         assert (codes == np.round(codes)).all()
         errors.append(((inputs @ (codes * scale) - inputs @ weight) ** 2).sum())
     assert errors[1] < 0.9 * errors[0]
+
+
+def products(seed, channels=20):
+    gradients = np.random.default_rng(seed).normal(size=(3, channels)) @ np.random.default_rng(seed + 1).normal(
+        size=(channels, channels)
+    )
+    return gradients.T @ gradients + 0.1 * np.eye(channels)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("bits", [3, 4, 8])
+def test_errors_are_made_up_for_by_other_outputs(seed, bits):
+    (weight, inputs), outputs = layer(seed), products(seed)
+    errors = []
+    for codes, scale in (compensated_weights(weight, inputs, bits), compensated_weights(weight, inputs, bits, outputs)):
+        assert np.abs(codes).max() <= largest_code(bits)
+        assert (codes == np.round(codes)).all()
+        noise = inputs @ (codes * scale - weight)
+        errors.append(np.trace(noise @ outputs @ noise.T))
+    assert errors[1] < 0.7 * errors[0]
+
+
+def one_by_one(exact, rows, columns, top):
+    """Round every number with the sum over all errors so far."""
+    errors = np.zeros_like(exact)
+    for i in reversed(range(len(exact))):
+        for j in reversed(range(exact.shape[1])):
+            shift = rows[:, i] @ errors @ columns[:, j]
+            errors[i, j] = exact[i, j] - np.clip(np.floor(exact[i, j] + shift + 0.5), -top, top)
+    return errors
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (64, 65), (130, 70)])
+def test_tiles_round_as_one_by_one(shape):
+    rng = np.random.default_rng(0)
+    rows, columns = (np.tril(rng.normal(size=(n, n)) / n, -1) + np.eye(n) for n in shape)
+    exact = rng.normal(size=shape) * 4
+    np.testing.assert_allclose(_rounding_errors(exact, rows, columns, 7), one_by_one(exact, rows, columns, 7), atol=1e-9)
 
 
 def test_dead_channels_and_inputs_are_harmless():

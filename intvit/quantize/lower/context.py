@@ -24,6 +24,7 @@ from intvit.quantize.input_codes import RESIDUAL_MARGIN, finer
 from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.recipe import SEARCHED_BITS, Recipe, Spread
+from intvit.quantize.sensitivity import Sensitivity
 from intvit.quantize.sites import Site
 from intvit.quantize.unified_metric import FamilyChoice
 from intvit.quantize.uses import UseKind
@@ -67,6 +68,7 @@ class Context:
         statistics: calibration results by value.
         recipe: the choices to follow.
         layer_rows: what the linear layers read.
+        sensitivities: how much errors of their outputs count, by first node; none if all count alike.
         builder: the integer graph so far.
         values: lowered values by float value name.
         channels: the encoding of a site by channel: (scale, zero point), float64 [channels].
@@ -87,6 +89,7 @@ class Context:
     statistics: dict[str, Statistics]
     recipe: Recipe
     layer_rows: LayerRows
+    sensitivities: dict[str, Sensitivity] = field(default_factory=dict)
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     values: dict[str, Lowered] = field(default_factory=dict)
     channels: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -104,6 +107,10 @@ class Context:
         """Return the approximation of a `Softmax` or `Gelu`: what was chosen for the node, else the recipe's."""
         choice = self.choices.get(node.name)
         return choice.family if choice else {"Softmax": self.recipe.softmax, "Gelu": self.recipe.gelu}[node.op]
+
+    def sensitivity(self, layer: LinearLayer) -> Sensitivity | None:
+        """Return how much errors of a layer's outputs count where its weights are fitted, None if all count alike."""
+        return self.sensitivities[layer.name] if self.recipe.output_aware else None
 
     def family_reading(self, site: Site) -> str:
         """Return the approximation of the softmax or GELU that reads a site."""

@@ -31,12 +31,14 @@ class LayerInputs:
         units: what the weights multiply for them, as `InputCodes` gives it.
         weights: how much each counts, float64 [R].
         centre: the mean of the units if the bias takes the mean error, else zero.
+        outputs: how much the products of errors of two outputs count, float64 [C, C]; None if only squares do, all the same.
     """
 
     real: Array
     units: Array
     weights: Array
     centre: Array
+    outputs: Array | None
 
     def weighted(self) -> Array:
         """Return the units less their centre, so that their Gram matrix counts each row as it should."""
@@ -57,9 +59,9 @@ def integer_weights(context: Context, layer: LinearLayer, source: InputCodes) ->
     codes, steps = _rounded(context, layer, folded, inputs)
     branch = None
     if rank := _rank(context, layer, inputs, folded, codes * steps):
-        correction = low_rank(folded - codes * steps, inputs.weighted(), rank)
+        correction = low_rank(folded - codes * steps, inputs.weighted(), rank, inputs.outputs)
         codes, steps = _rounded(context, layer, folded - correction.product, inputs)
-        correction = low_rank(folded - codes * steps, inputs.weighted(), rank)
+        correction = low_rank(folded - codes * steps, inputs.weighted(), rank, inputs.outputs)
         reach = np.abs((inputs.units - inputs.centre) @ correction.down).max(0)
         branch = SideBranch(zero_points + inputs.centre, correction.down, correction.up, np.maximum(reach, 1e-9))
     bias = layer.bias / steps - zero_points @ codes
@@ -76,13 +78,17 @@ def _inputs(context: Context, layer: LinearLayer, source: InputCodes) -> LayerIn
         plain, steps = round_weights(source.folded(layer.weight), context.weight_bits(layer))
         losses = ((units @ plain * steps - real @ layer.weight) ** 2).sum(1)
         weights = row_weights(losses, context.layer_rows.images_of(layer), share)
+    sensitivity = context.sensitivity(layer)
+    if sensitivity:
+        weights = weights * sensitivity.even_rows
     centre = units.mean(0) if context.recipe.correct_bias else np.zeros(units.shape[1])
-    return LayerInputs(real, units, weights, centre)
+    return LayerInputs(real, units, weights, centre, sensitivity.damped_channels if sensitivity else None)
 
 
 def _rounded(context: Context, layer: LinearLayer, weight: Array, inputs: LayerInputs) -> tuple[Array, Array]:
     """Return weights as codes and scales, rounded as the recipe says."""
-    return rounded_weights(weight, inputs.weighted(), context.weight_bits(layer), context.recipe.compensate_weights)
+    bits, compensate = context.weight_bits(layer), context.recipe.compensate_weights
+    return rounded_weights(weight, inputs.weighted(), bits, compensate, inputs.outputs)
 
 
 def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Array, rounded: Array) -> int:
@@ -94,9 +100,9 @@ def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Arr
     ranks = [rank for rank in context.recipe.low_rank if rank * per_rank <= context.recipe.branch_share]
     if not ranks or layer.kernel or context.makes_output(layer) or context.weight_bits(layer) == WIDE_BITS:
         return 0
-    correction = low_rank(weight - rounded, inputs.weighted()[half:], max(ranks))
+    correction = low_rank(weight - rounded, inputs.weighted()[half:], max(ranks), inputs.outputs)
     wanted, units = inputs.real[:half] @ layer.weight, inputs.units[:half]
-    return choose_rank(correction, ranks, units - inputs.centre, wanted, wanted - units @ rounded)
+    return choose_rank(correction, ranks, units - inputs.centre, wanted, wanted - units @ rounded, inputs.outputs)
 
 
 def reader_of(context: Context, layer: LinearLayer) -> tuple[Site, Use]:
