@@ -25,7 +25,7 @@ def gradients(
         graph: the canonical float graph.
         values: all values of the graph on some images, by name; constants may be left out.
         seeds: by output, in its shape.
-        wanted: names of values that nodes make.
+        wanted: names of values.
 
     Returns:
         By name, in the value's shape; values that no output depends on are left out.
@@ -47,7 +47,7 @@ def gradients(
                 at = _Place(node, i, tuple(known[n] for n in node.inputs), known[node.output])
                 part = _summed(_RULES[node.op](at, gradient), known[name].shape)
                 reached[name] = reached[name] + part if name in reached else part
-    return found
+    return found | {name: gradient for name, gradient in reached.items() if name in wanted}
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ def _matmul(at: _Place, gradient: Array) -> Array:
     left, right = at.inputs
     result: Array = gradient @ right.swapaxes(-1, -2) if at.index == 0 else left.swapaxes(-1, -2) @ gradient
     return result
+
+
+def _conv(at: _Place, gradient: Array) -> Array:
+    """Canonical convolutions cut their input into disjoint square patches."""
+    parts: Array = np.einsum("nchw,cdij->ndhiwj", gradient, at.inputs[1], optimize=True)
+    return parts.reshape(at.input.shape)
 
 
 def _layer_norm(at: _Place, gradient: Array) -> Array:
@@ -147,6 +153,7 @@ def _concat(at: _Place, gradient: Array) -> Array:
 _RULES: dict[str, Callable[[_Place, Array], Array]] = {
     "Add": _add,
     "Concat": _concat,
+    "Conv": _conv,
     "Gelu": _gelu,
     "LayerNormalization": _layer_norm,
     "MatMul": _matmul,

@@ -10,8 +10,9 @@ from intvit.importer import import_onnx
 from intvit.quantize.calibrate import float_session
 from intvit.quantize.float_graph import FloatGraph, FloatNode
 from intvit.quantize.float_parts import rest_after
-from intvit.quantize.gradients import NEAR_ZERO, gradients
+from intvit.quantize.gradients import _RULES, NEAR_ZERO, gradients
 from intvit.quantize.linear_layers import linear_layers
+from intvit.quantize.lower import LOWERINGS
 
 EXPORTS = sorted((Path(__file__).parent.parent / "data" / "exports").glob("*.onnx"))
 SUPPORTED = [path for path in EXPORTS if not path.name.startswith("quick_gelu")]
@@ -34,10 +35,10 @@ def test_gradients_tell_what_small_changes_do(path):
     graph, values = run(model, rng.standard_normal((2, 3, size, size), np.float32))
     seeds = {name: rng.standard_normal(values[name].shape, np.float32) for name in graph.outputs}
     wanted = [layer.output for layer in linear_layers(graph).values()]
-    found = gradients(graph, values, seeds, wanted)
-    assert set(found) == set(wanted)
-    for name in (wanted[0], wanted[1], wanted[len(wanted) // 2]):
-        rest, crossing = rest_after(model.to_proto(), name)
+    found = gradients(graph, values, seeds, [graph.input, *wanted])
+    assert set(found) == {graph.input, *wanted}
+    for name in (graph.input, wanted[0], wanted[1], wanted[len(wanted) // 2]):
+        rest, crossing = (float_session(model), [name]) if name == graph.input else rest_after(model.to_proto(), name)
         feed, gradient = {other: values[other] for other in crossing}, found[name]
         change = gradient * (STEP * np.abs(values[name]).mean() / np.abs(gradient).max())
         up, down = (
@@ -65,3 +66,7 @@ def test_what_no_output_depends_on_has_no_gradient():
     graph, values = run(import_onnx(SUPPORTED[0]), np.zeros((1, 3, 16, 16), np.float32))
     first = graph.nodes[0].output
     assert gradients(graph, values, {}, [first]) == {}
+
+
+def test_all_that_can_be_lowered_has_a_gradient():
+    assert set(LOWERINGS) <= set(_RULES)
