@@ -22,11 +22,13 @@ from intvit.quantize.layer_rows import LayerRows
 from intvit.quantize.linear_layers import LinearLayer
 
 Array = NDArray[Any]
+PROBES = 2
+"""How many random sums of the outputs are differentiated for each image."""
 EVEN_SHARE = 0.8
 """The share of a row's weight that is the same for all rows."""
 DAMPING = 1.0
 """Share of the mean diagonal that is added to the second moments of gradients, which are those of a few images."""
-FEW_GRADIENTS = 16
+FEW_GRADIENTS = 32
 """With fewer gradients than this many times the channels, more is added."""
 
 
@@ -37,7 +39,7 @@ class Sensitivity:
     Attributes:
         rows: how much each of the layer's sampled rows does, float64 [R], 1 on average.
         channels: how much the products of the errors of any two channels do, float64 [C, C].
-        gradients: how many gradients `channels` is the mean of.
+        gradients: how many gradients `channels` is the mean of, `PROBES` for each row of the calibration images.
     """
 
     rows: Array
@@ -51,7 +53,7 @@ class Sensitivity:
     @property
     def share(self) -> float:
         """How many rows the calibration images have for each that was sampled."""
-        return self.gradients / len(self.rows)
+        return self.gradients / PROBES / len(self.rows)
 
     @property
     def even_rows(self) -> Array:
@@ -88,14 +90,15 @@ def sensitivities(
         progress: called with (images done, images in all).
     """
     names = [node.output for node in graph.nodes]
-    session, rng = float_session(model, names), np.random.default_rng(0)
+    session, draws = float_session(model, names), [np.random.default_rng(probe) for probe in range(PROBES)]
     gatherers = {layer.output: _Gatherer(layer, layer_rows.places_of(layer)) for layer in layers}
     for done, image in enumerate(pixels):
         feed = {graph.input: normalize(image[None])}
         values = feed | dict(zip(names, session.run(names, feed), strict=True))
-        seeds = {name: rng.standard_normal(values[name].shape, np.float32) for name in graph.outputs}
-        for name, gradient in gradients(graph, values, seeds, gatherers.keys()).items():
-            gatherers[name].add(done, gradient)
+        for rng in draws:
+            seeds = {name: rng.standard_normal(values[name].shape, np.float32) for name in graph.outputs}
+            for name, gradient in gradients(graph, values, seeds, gatherers.keys()).items():
+                gatherers[name].add(done, gradient)
         if progress:
             progress(done + 1, len(pixels))
     return {gatherer.layer.name: gatherer.sensitivity() for gatherer in gatherers.values()}
@@ -118,9 +121,9 @@ class _Gatherer:
         self._seen = 0
 
     def add(self, image: int, gradient: Array) -> None:
-        """Take in the gradient of the outputs for an image."""
+        """Take in a gradient of the outputs for an image."""
         rows = self.layer.output_rows(gradient).reshape(-1, len(self._moments))
-        self._lengths[image] = (rows[self._places[image]] ** 2).sum(1)
+        self._lengths[image] += (rows[self._places[image]] ** 2).sum(1)
         self._moments += rows.T @ rows
         self._seen += len(rows)
 
