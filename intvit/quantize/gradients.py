@@ -35,19 +35,19 @@ def gradients(
     for node in graph.nodes:
         if not behind.isdisjoint(node.inputs):
             behind.add(node.output)
-    reached, found = dict(seeds), {}
+    reached = dict(seeds)
     for node in reversed(graph.nodes):
-        gradient = reached.pop(node.output, None)
+        gradient = reached.get(node.output)
         if gradient is None:
             continue
-        if node.output in wanted:
-            found[node.output] = gradient
+        if node.output not in wanted:
+            del reached[node.output]
         for i, name in enumerate(node.inputs):
             if name in behind:
                 at = _Place(node, i, tuple(known[n] for n in node.inputs), known[node.output])
                 part = _summed(_RULES[node.op](at, gradient), known[name].shape)
                 reached[name] = reached[name] + part if name in reached else part
-    return found | {name: gradient for name, gradient in reached.items() if name in wanted}
+    return {name: gradient for name, gradient in reached.items() if name in wanted}
 
 
 @dataclass(frozen=True)

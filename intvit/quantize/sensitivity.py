@@ -47,7 +47,11 @@ class Sensitivity:
     gradients: int
 
     def squared_error(self, noise: Array) -> float:
-        """Return what errors, of which those of the sampled rows are float64 [R, C], add to that of the model's outputs."""
+        """Return the squared error of the model's outputs, over all calibration images, that errors of a layer's outputs make.
+
+        Args:
+            noise: the errors of the sampled rows, float [R, C]; the other rows are taken to have as large ones.
+        """
         return self.share * float(self.rows @ ((noise @ self.channels) * noise).sum(1))
 
     @property
@@ -57,13 +61,13 @@ class Sensitivity:
 
     @property
     def even_rows(self) -> Array:
-        """How much each row counts where weights are fitted, which must not rest on a few rows alone."""
+        """How much each row counts where weights are fitted, float64 [R]; the fit must not rest on a few rows alone."""
         weights: Array = (1 - EVEN_SHARE) * self.rows + EVEN_SHARE
         return weights
 
     @property
     def damped_channels(self) -> Array:
-        """The products with more on the diagonal the fewer gradients tell them; positive definite."""
+        """`channels` with more on the diagonal the fewer gradients tell them, float64 [C, C], positive definite."""
         share = DAMPING * max(1.0, FEW_GRADIENTS * len(self.channels) / self.gradients)
         added: Array = self.channels + (share * float(np.diag(self.channels).mean()) + 1e-30) * np.eye(len(self.channels))
         return added

@@ -104,7 +104,7 @@ def compensated_weights(weight: Array, inputs: Array, bits: int = 8, outputs: Ar
 def rounded_weights(
     weight: Array, inputs: Array, bits: int, compensate: bool, outputs: Array | None = None
 ) -> tuple[Array, Array]:
-    """Round weights with or without compensating the errors; see `compensated_weights` and `round_weights`."""
+    """Round weights float64 [K, C] by `compensated_weights` if the errors are to be compensated, else by `round_weights`."""
     return compensated_weights(weight, inputs, bits, outputs) if compensate else round_weights(weight, bits)
 
 
