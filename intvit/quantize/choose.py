@@ -19,14 +19,11 @@ from intvit.quantize.ranges import (
     decode,
     encode,
     from_common_low,
-    signed_codes,
-    spread_scales,
-    tied_magnitudes,
     unsigned_codes,
 )
-from intvit.quantize.recipe import NORMALIZED_SOFTMAXES, Spread
+from intvit.quantize.recipe import Spread
 from intvit.quantize.sites import Site
-from intvit.quantize.uses import Use, UseKind
+from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import WIDE_BITS, in_two_parts, round_weights
 
 if TYPE_CHECKING:
@@ -62,7 +59,7 @@ def choose_linear_input(context: Context, site: Site, statistics: Statistics, ge
     """
     codes, recipe = unsigned_codes(context.act_bits(site)), context.recipe
     if gelu is not None:
-        return _measured(statistics, *gelu_encoding(statistics, gelu, codes), codes)
+        return measured(statistics, *gelu_encoding(statistics, gelu, codes), codes)
     candidates = (recipe.few_rows,) if _saw_few_rows(site, statistics) else (recipe.norm, *recipe.norm_candidates)
     if not per_channel or len(np.unique(site.ties)) < site.channels:
         candidates = (replace(candidates[0], strength=0.0),)
@@ -71,7 +68,7 @@ def choose_linear_input(context: Context, site: Site, statistics: Statistics, ge
     best = encodings[0]
     if len(encodings) > 1:
         best = min(encodings, key=lambda encoding: output_error(context, site, encoding, codes))
-    return _measured(statistics, *best, codes)
+    return measured(statistics, *best, codes)
 
 
 def gelu_encoding(
@@ -107,7 +104,7 @@ def _clipped(statistics: Statistics, spread: Spread, codes: Interval) -> tuple[A
     groups = np.arange(len(low)) if spread.strength else np.zeros(len(low), np.int64)
 
     def error(share: float) -> Array:
-        return _squared_error(statistics, *asymmetric(low * share, high * share, spread, codes), codes)
+        return squared_error(statistics, *asymmetric(low * share, high * share, spread, codes), codes)
 
     shares = best_shares(error, groups)
     return asymmetric(low * shares, high * shares, spread, codes)
@@ -189,60 +186,14 @@ def readers_of(context: Context, site: Site) -> Iterator[tuple[LinearLayer, Arra
             yield context.layers[use.node.name], site.arriving_columns(use)
 
 
-def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:
-    """Return the signed codes of a site that products of activations read.
-
-    Channels that are added up share a scale. A zero point is used where it is free: in q k^T one of k adds the same to a whole
-    row, which softmax ignores; in softmax(..) v one of v adds a constant, because a row of softmax sums to one, and the
-    next bias takes it. Where scores have codes of their own and probabilities are floored, neither holds.
-    """
-    free = free_zero_points(context, site)
-    groups = site.ties
-    alone = np.bincount(groups)[groups] == 1
-    centre = np.where(free, (statistics.low + statistics.high) / 2, 0.0)
-    magnitude = tied_magnitudes(np.maximum(statistics.high - centre, centre - statistics.low), groups)
-    recipe = context.recipe
-    scale = magnitude * recipe.query_key
-    if alone.any():
-        scale[alone] = spread_scales(magnitude[alone], recipe.value)
-    codes = signed_codes(recipe.act_bits)
-    scale = scale / codes.high
-
-    def encoding(share: float | Array) -> tuple[Array, Array]:
-        return scale * share, np.floor(0.5 - centre / (scale * share)) * free
-
-    share = best_shares(lambda s: _squared_error(statistics, *encoding(s), codes), groups) if recipe.clip_ranges else 1.0
-    return _measured(statistics, *encoding(share), codes)
-
-
-def free_zero_points(context: Context, site: Site) -> Array:
-    """Return, for every channel, whether a zero point costs nothing."""
-    free = np.ones(site.channels, bool)
-    for use in site.uses:
-        if not _absorbs_zero_point(context, use):
-            free[np.unique(site.arriving(use))] = False
-    return free
-
-
-def _absorbs_zero_point(context: Context, use: Use) -> bool:
-    if use.kind != UseKind.MATMUL or use.node is None or use.index != 1:
-        return False
-    left, product = use.node.inputs[0], use.node.output
-    softmax = next((node for node in context.graph.nodes if node.output == left and node.op == "Softmax"), None)
-    if softmax is not None:
-        site = context.sites.get(product)
-        deferred = context.family(softmax) not in NORMALIZED_SOFTMAXES
-        return site is not None and site.kind == UseKind.LINEAR and deferred
-    return product not in context.sites
-
-
-def _measured(statistics: Statistics, scale: Array, zero_point: Array, codes: Interval) -> Choice:
+def measured(statistics: Statistics, scale: Array, zero_point: Array, codes: Interval) -> Choice:
+    """Return a choice with the relative squared error that it makes on the samples."""
     signal = float((statistics.samples.astype(np.float64) ** 2).sum())
-    error = float(_squared_error(statistics, scale, zero_point, codes).sum())
+    error = float(squared_error(statistics, scale, zero_point, codes).sum())
     return Choice(scale, zero_point, error / (signal + 1e-30))
 
 
-def _squared_error(statistics: Statistics, scale: Array, zero_point: Array, codes: Interval) -> Array:
+def squared_error(statistics: Statistics, scale: Array, zero_point: Array, codes: Interval) -> Array:
     """Return the squared error of each channel on the samples."""
     samples = statistics.samples.astype(np.float64)
     errors: Array = ((decode(encode(samples, scale, zero_point, codes), scale, zero_point) - samples) ** 2).sum(0)

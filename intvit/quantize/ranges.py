@@ -84,8 +84,11 @@ def tied_magnitudes(magnitude: Array, groups: Array) -> Array:
 
 
 def encode(real: Array, scale: Array, zero_point: Array, codes: Interval) -> Array:
-    """Return codes (float64 holding whole numbers) of real values."""
-    return np.clip(np.floor(real / scale + zero_point + 0.5), codes.low, codes.high)
+    """Return codes (floats that hold whole numbers) of real values."""
+    result: Array = real / scale
+    result += zero_point
+    result += 0.5
+    return np.clip(np.floor(result, out=result), codes.low, codes.high, out=result)
 
 
 def decode(codes: Array, scale: Array, zero_point: Array) -> Array:

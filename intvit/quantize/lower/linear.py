@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from intvit.errors import UnsupportedModelError
 from intvit.numerics import S8, S16, S32, U8, Interval, IntType
 from intvit.ops import AppendResiduals, Reshape, Transpose
-from intvit.quantize.choose import choose_linear_input, choose_matmul_operand, wide_codes, wide_limit
+from intvit.quantize.choose import choose_linear_input, wide_codes, wide_limit
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.input_codes import RESIDUAL_BITS, RESIDUAL_MARGIN, InputCodes
 from intvit.quantize.linear_layers import LinearLayer
@@ -21,6 +21,7 @@ from intvit.quantize.lower.gelu_form import gelu_input
 from intvit.quantize.lower.layer_weights import integer_weights, reader_of
 from intvit.quantize.lower.side_branch import emit_with_branch
 from intvit.quantize.lower.wide_weights import emit_with_wide_weights
+from intvit.quantize.matmul_operand import choose_matmul_operand
 from intvit.quantize.ranges import signed_codes, stream_scale, unsigned_codes
 from intvit.quantize.scores import scores_encoding
 from intvit.quantize.uses import UseKind

@@ -1,0 +1,99 @@
+"""Choosing the codes of what products of activations read: queries, keys and values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intvit.quantize.calibrate import Statistics
+from intvit.quantize.choose import Choice, measured, squared_error
+from intvit.quantize.clip import best_shares
+from intvit.quantize.lower.context import Context
+from intvit.quantize.ranges import decode, encode, signed_codes, spread_scales, tied_magnitudes
+from intvit.quantize.recipe import NORMALIZED_SOFTMAXES
+from intvit.quantize.sites import Site
+from intvit.quantize.uses import Use, UseKind
+
+Array = NDArray[Any]
+JUDGED_SHARES = tuple(k / 50 for k in range(40, 56))
+"""The shares of their calibrated ranges that are tried where the outputs' error decides."""
+
+
+def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:
+    """Return the signed codes of a site that products of activations read.
+
+    Channels that are added up share a scale. A zero point is used where it is free: in q k^T one of k adds the same to a whole
+    row, which softmax ignores; in softmax(..) v one of v adds a constant, because a row of softmax sums to one, and the
+    next bias takes it. Where scores have codes of their own and probabilities are floored, neither holds.
+    """
+    free = free_zero_points(context, site)
+    groups = site.ties
+    alone = np.bincount(groups)[groups] == 1
+    centre = np.where(free, (statistics.low + statistics.high) / 2, 0.0)
+    magnitude = tied_magnitudes(np.maximum(statistics.high - centre, centre - statistics.low), groups)
+    recipe = context.recipe
+    scale = magnitude * recipe.query_key
+    if alone.any():
+        scale[alone] = spread_scales(magnitude[alone], recipe.value)
+    codes = signed_codes(recipe.act_bits)
+    scale = scale / codes.high
+
+    def encoding(share: float | Array) -> tuple[Array, Array]:
+        return scale * share, np.floor(0.5 - centre / (scale * share)) * free
+
+    return measured(statistics, *encoding(_shares(context, site, encoding, groups, free)), codes)
+
+
+def _shares(
+    context: Context, site: Site, encoding: Callable[[float], tuple[Array, Array]], groups: Array, whole: Array
+) -> Array | float:
+    """Return the share of its range, and margin, at which each channel is rounded best: by its own error or the outputs'.
+
+    Args:
+        context: the lowering's state.
+        site: what products of activations read.
+        encoding: returns scales and zero points, float64 [channels], for a share.
+        groups: for every channel, the number of the group that must decide alike, int64 [channels].
+        whole: the channels whose ranges the outputs' error may not cut off, bool [channels].
+    """
+    codes, statistics = signed_codes(context.recipe.act_bits), context.statistics[site.value]
+    if context.recipe.clip_ranges:
+        return best_shares(lambda share: squared_error(statistics, *encoding(share), codes), groups)
+    layer = next((layer for layer in context.layers.values() if layer.output == site.value), None)
+    if layer is None or not context.recipe.judge_operands:
+        return 1.0
+    sensitivity = context.sensitivities[layer.name]
+    real = (context.layer_rows.of(layer) @ layer.weight + layer.bias).astype(np.float32)
+    rows, counts = sensitivity.even_rows.astype(np.float32), np.diag(sensitivity.channels)
+
+    def error(share: float) -> Array:
+        scale, zero_point = (a.astype(np.float32) for a in encoding(share))
+        noise = decode(encode(real, scale, zero_point, codes), scale, zero_point) - real
+        result: Array = np.where(whole & (share < 1), np.inf, (rows @ noise**2) * counts)
+        return result
+
+    return best_shares(error, groups, JUDGED_SHARES)
+
+
+def free_zero_points(context: Context, site: Site) -> Array:
+    """Return, for every channel, whether a zero point costs nothing."""
+    free = np.ones(site.channels, bool)
+    for use in site.uses:
+        if not _absorbs_zero_point(context, use):
+            free[np.unique(site.arriving(use))] = False
+    return free
+
+
+def _absorbs_zero_point(context: Context, use: Use) -> bool:
+    if use.kind != UseKind.MATMUL or use.node is None or use.index != 1:
+        return False
+    left, product = use.node.inputs[0], use.node.output
+    softmax = next((node for node in context.graph.nodes if node.output == left and node.op == "Softmax"), None)
+    if softmax is not None:
+        site = context.sites.get(product)
+        deferred = context.family(softmax) not in NORMALIZED_SOFTMAXES
+        return site is not None and site.kind == UseKind.LINEAR and deferred
+    return product not in context.sites
