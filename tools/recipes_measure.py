@@ -145,7 +145,7 @@ def lowest_by_source(nodes: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def latency_in_turns(model: Path, base: Path, seconds: int) -> dict[str, Any]:
-    """Time one image on one thread, in turns with another model; return medians in ms and the ratio with its quartiles."""
+    """Time one image on one thread, in turns with another model; return medians in ms, and the median and quartiles of the rounds' ratios."""
     from intvit import Session
     from intvit.bench.inputs import random_pixels
     from intvit.bench.interleave import Effort, interleave
@@ -160,7 +160,7 @@ def latency_in_turns(model: Path, base: Path, seconds: int) -> dict[str, Any]:
     return {
         "median_ms": 1000 * spread(times[model]).median,
         "base_ms": 1000 * spread(times[base]).median,
-        "ratio": compared.of_medians,
+        "ratio": compared.by_round.median,
         "low": compared.by_round.low,
         "high": compared.by_round.high,
     }
