@@ -145,7 +145,7 @@ def lowest_by_source(nodes: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def latency_in_turns(model: Path, base: Path, seconds: int) -> dict[str, Any]:
-    """Time one image on one thread, in turns with another model; return medians in ms, and the median and quartiles of the rounds' ratios."""
+    """Time one image on one thread, in turns with another model; return medians in ms, and those of the rounds' ratios."""
     from intvit import Session
     from intvit.bench.inputs import random_pixels
     from intvit.bench.interleave import Effort, interleave
