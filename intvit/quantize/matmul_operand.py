@@ -19,7 +19,7 @@ from intvit.quantize.uses import Use, UseKind
 
 Array = NDArray[Any]
 JUDGED_SHARES = tuple(k / 50 for k in range(40, 56))
-"""The shares of their calibrated ranges that are tried where the outputs' error decides."""
+"""The shares of calibrated ranges, with their margins, that are tried where the outputs' error decides."""
 
 
 def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:

@@ -4,20 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.contexts import differentiated
 
 from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
 from intvit.quantize.api import normalizer
-from intvit.quantize.calibrate import calibrate
-from intvit.quantize.float_graph import FloatGraph
-from intvit.quantize.layer_rows import LayerRows
-from intvit.quantize.linear_layers import linear_layers
-from intvit.quantize.lower.context import Context
 from intvit.quantize.matmul_operand import JUDGED_SHARES, choose_matmul_operand, free_zero_points
 from intvit.quantize.ranges import decode, encode, signed_codes
 from intvit.quantize.recipe import Recipe
-from intvit.quantize.sensitivity import sensitivities
-from intvit.quantize.sites import find_sites
 from intvit.quantize.uses import UseKind
 
 EXPORTS = Path(__file__).parent.parent / "data" / "exports"
@@ -27,14 +21,7 @@ NORMALIZE = normalizer(Preprocess.preset("imagenet", 16, 16))
 
 @pytest.fixture(params=["timm_torchscript17.onnx", "hf_torchscript17.onnx"])
 def context(request):
-    model = import_onnx(EXPORTS / request.param)
-    graph = FloatGraph(model)
-    layers = linear_layers(graph)
-    sites = find_sites(graph, layers)
-    statistics = calibrate(model, sites, IMAGES, NORMALIZE)
-    rows = LayerRows(model, list(layers.values()), IMAGES, NORMALIZE)
-    found = sensitivities(graph, model, list(layers.values()), rows, IMAGES, NORMALIZE)
-    return Context(graph, layers, sites, statistics, Recipe("tried", judge_operands=True), rows, found)
+    return differentiated(import_onnx(EXPORTS / request.param), IMAGES, NORMALIZE, Recipe("tried", judge_operands=True))
 
 
 def operands(context):

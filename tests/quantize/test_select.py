@@ -5,20 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.contexts import differentiated
 
 from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
 from intvit.numerics import Interval
 from intvit.quantize.api import normalizer
-from intvit.quantize.calibrate import calibrate
 from intvit.quantize.choose import gelu_encoding
-from intvit.quantize.float_graph import FloatGraph
-from intvit.quantize.layer_rows import LayerRows
-from intvit.quantize.linear_layers import linear_layers
-from intvit.quantize.lower.context import Context
 from intvit.quantize.recipe import DEFAULT_SPREAD, Recipe, Spread
-from intvit.quantize.sensitivity import sensitivities
-from intvit.quantize.sites import find_sites
 
 select = importlib.import_module("intvit.quantize.select")
 EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
@@ -28,13 +22,7 @@ MODEL = import_onnx(EXPORT)
 
 
 def context(*candidates, images=IMAGES):
-    graph = FloatGraph(MODEL)
-    layers = linear_layers(graph)
-    sites = find_sites(graph, layers)
-    statistics = calibrate(MODEL, sites, images, NORMALIZE)
-    rows = LayerRows(MODEL, list(layers.values()), images, NORMALIZE)
-    found = sensitivities(graph, MODEL, list(layers.values()), rows, images, NORMALIZE)
-    return Context(graph, layers, sites, statistics, Recipe("tried", gelu_candidates=candidates), rows, found)
+    return differentiated(MODEL, images, NORMALIZE, Recipe("tried", gelu_candidates=candidates))
 
 
 def test_ranges_of_all_images_and_of_all_but_some():
