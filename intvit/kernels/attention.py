@@ -30,53 +30,53 @@ Array = NDArray[Any]
 
 @kernel(scratch=("sums",), strided=("keys", "values"))
 def pack_heads(
-    level: Level, keys: Array, values: Array, depth: int, value_depth: int, offsets: Array, value_offsets: Array, sums: Array,
+    level: Level, mix_level: Level, keys: Array, values: Array, depth: int, value_depth: int,
+    offsets: Array, value_offsets: Array, sums: Array,
     packed_keys: Array, key_bias: Array, packed_values: Array, value_bias: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Pack the keys and values of all heads.
 
     Args:
-        level: decides the packing.
-        keys: s8 [H, K, T], transposed; values: s8 [H, T, N]; any strides.
+        level: decides the packing of the keys; mix_level: that of the values.
+        keys: s8 or s16 [H, K, T], transposed; values: s8 or s16 [H, T, N]; any strides.
         depth, value_depth: K and T, padded.
-        offsets: of `operand_type(level)` [1, depth], all `offset(level, signed)` of the queries.
-        value_offsets: the same [1, value_depth] of u8 codes.
-        sums: s32 of `tile_shape(level)`, scratch.
-        packed_keys: s8 [H, depth * padded T]; key_bias: s32 [H, padded T].
-        packed_values: s8 [H, value_depth * padded N]; value_bias: s32 [H, padded N].
+        offsets: of `operand_type(level)` [1, depth], all `offset(level, signed, bits)` of the queries.
+        value_offsets: the same [1, value_depth] of the exponentials.
+        sums: s32 of the wider `tile_shape` of both, scratch.
+        packed_keys: of `Traits.right` [H, depth * padded T]; key_bias: s32 [H, padded T].
+        packed_values: the same [H, value_depth * padded N]; value_bias: s32 [H, padded N].
     """
     start, stop = share(len(keys), part, parts)
     for head in range(start, stop):
         pack_activation(level, keys[head], packed_keys[head], depth)
         start_sums(level, packed_keys[head], depth, offsets, sums, key_bias[head])
         key_bias[head, keys.shape[2] :] = LOWEST
-        pack_activation(level, values[head], packed_values[head], value_depth)
-        start_sums(level, packed_values[head], value_depth, value_offsets, sums, value_bias[head])
+        pack_activation(mix_level, values[head], packed_values[head], value_depth)
+        start_sums(mix_level, packed_values[head], value_depth, value_offsets, sums, value_bias[head])
 
 
 @kernel(scratch=("left", "scores", "e", "row_sum", "mixed"), strided=("q", "y"))
 def attention(
-    level: Level, q: Array, added: int, packed_keys: Array, key_bias: Array, packed_values: Array, value_bias: Array,
+    level: Level, mix_level: Level, q: Array, added: int,
+    packed_keys: Array, key_bias: Array, packed_values: Array, value_bias: Array,
     depth: int, value_depth: int, tokens: int, multiplier: Array, shift: int, exponential: Array,
-    value_bits: int, threshold_bits: int, thresholds: Array, value_added: int,
+    value_bits: int, threshold_bits: int, thresholds: Array,
     numerator: Array, divide_shift: int, zero_point: int, low: int, high: int,
     left: Array, scores: Array, e: Array, row_sum: Array, mixed: Array, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
     """Compute `y = softmax_divide(softmax_exp(q @ keys) @ values)` of every head.
 
     Args:
-        level: as in `pack_heads`, as are the four arrays behind q, and the depths.
-        q: s8/u8 [H, M, K], unit stride in K; added: `offset(level, signed)` of its codes.
+        level, mix_level: as in `pack_heads`, as are the four arrays behind q, and the depths.
+        q: s8/u8/s16 [H, M, K], unit stride in K; added: `offset(level, signed, bits)` of its codes.
         tokens: T, how many keys there are.
         multiplier: s32 [H], non-negative; shift: of the rescale to distances.
         exponential: as `softmax_polynomial` or `softmax_table` takes it: u16/s32 steps or a u8 table.
         value_bits, threshold_bits, thresholds: as in `softmax_polynomial`.
-        value_added: to bytes of 16-bit codes, `offset(level, False)`.
         numerator: s64 [H]; divide_shift, zero_point, low, high: as in `softmax_divide`.
         left: of `operand_type(level)` [rows of a tile, depth].
         scores: s32 [rows of a tile, T padded to whole panels and whole vectors of 16-bit lanes].
-        e: of `left_type(level, False)` [rows of a tile, T padded to whole vectors of 16-bit lanes]; of `operand_type(level)`
-            [rows of a tile, 2, ..] where 16-bit codes are split.
+        e: of `left_type(mix_level, False)` [rows of a tile, T padded to whole vectors of 16-bit lanes].
         row_sum: s32 [rows of a tile].
         mixed: s32 [rows of a tile, N padded to whole panels].
         y: s8/s16/s32 [H, M, N], unit stride in N.
@@ -93,8 +93,8 @@ def attention(
         for r in range(count):
             copy_codes(q[head, row + r], added, left[r])
         multiply_tile(level, left, count, packed_keys[head], depth, key_bias[head], scores)
-        row_exponentials(scores[:count], tokens, multiplier[head], shift, exponential, rounding, value_added, e, row_sum)
-        multiply_tile(level, e, count, packed_values[head], value_depth, value_bias[head], mixed)
+        row_exponentials(scores[:count], tokens, multiplier[head], shift, exponential, rounding, e, row_sum)
+        multiply_tile(mix_level, e, count, packed_values[head], value_depth, value_bias[head], mixed)
         for r in range(count):
             factor = row_factor(numerator[head], row_sum[r])
             divide_row(mixed[r], factor, divide_shift, zero_point, low, high, y[head, row + r])
@@ -122,7 +122,7 @@ def row_exponentials(*arguments: Any) -> None:
 
     Arguments:
         scores: s32 [R, ..]; tokens: how many of them count, those beyond are `LOWEST`.
-        multiplier: a number; shift; exponential; value_added; e; row_sum: as in `attention`.
+        multiplier: a number; shift; exponential; e; row_sum: as in `attention`.
         rounding: value bits, threshold bits and thresholds, as in `softmax_polynomial`.
     """
     raise NotImplementedError("only kernels call this")
@@ -130,21 +130,18 @@ def row_exponentials(*arguments: Any) -> None:
 
 @overload(row_exponentials)
 def _row_exponentials(
-    scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any,
-    value_added: Any, e: Any, row_sum: Any,
+    scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any, e: Any, row_sum: Any,
 ) -> Callable[..., None]:  # fmt: skip
     def from_table(
-        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any,
-        value_added: Any, e: Any, row_sum: Any,
+        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any, e: Any, row_sum: Any,
     ) -> None:  # fmt: skip
         for r in range(len(scores)):
             row = scores[r, :tokens]
             row_sum[r] = table_row(row, multiplier, shift, exponential, row, e[r])
 
     def from_polynomial(
-        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any,
-        value_added: Any, e: Any, row_sum: Any,
+        scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any, e: Any, row_sum: Any,
     ) -> None:  # fmt: skip
-        exponential_rows(scores, tokens, multiplier, shift, exponential, rounding, value_added, e, row_sum)
+        exponential_rows(scores, tokens, multiplier, shift, exponential, rounding, e, row_sum)
 
     return from_table if exponential.dtype == types.uint8 else from_polynomial

@@ -27,10 +27,10 @@ def matmul(
     Args:
         level: decides the packing, and the instructions.
         a: the left operands of all heads, each as `intvit.kernels.tile.dot_tile` takes it.
-        b: s8 [H, K, N], any strides.
+        b: s8 or s16 [H, K, N], any strides.
         packed: scratch for one head of b, of padded depth `depth`.
         bias: s32 scratch, N padded to whole panels.
-        offsets: of `operand_type(level)` [1, depth], or [1, 2, depth] for planes: what was added to each code of a.
+        offsets: of `operand_type(level)` [1, depth]: what was added to each code of a.
         sums: s32 of `tile_shape(level)`, scratch.
         y: s32 [H, M, N].
     """

@@ -9,10 +9,11 @@ from llvmlite import ir
 from intvit.kernels.simd import Level
 from intvit.kernels.vector_ir import I8, I16, I32, call, join, saturate, shuffle, vector
 
+_AVX512 = {I16: "llvm.x86.avx512.packssdw.512", I8: "llvm.x86.avx512.packsswb.512"}
+_AVX2 = {I16: "llvm.x86.avx2.packssdw", I8: "llvm.x86.avx2.packsswb"}
 _PACK = {
-    Level.AVX512_VNNI: {I16: "llvm.x86.avx512.packssdw.512", I8: "llvm.x86.avx512.packsswb.512"},
-    Level.AVX_VNNI: {I16: "llvm.x86.avx2.packssdw", I8: "llvm.x86.avx2.packsswb"},
-    Level.AVX2: {I16: "llvm.x86.avx2.packssdw", I8: "llvm.x86.avx2.packsswb"},
+    **dict.fromkeys((Level.AVX512_VNNI, Level.AVX512_WORDS), _AVX512),
+    **dict.fromkeys((Level.AVX_VNNI, Level.AVX2, Level.AVX2_WORDS), _AVX2),
 }
 """The instructions that narrow two vectors to one, alternating between them every 128 bits."""
 

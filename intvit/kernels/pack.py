@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 
 def pack(matrix: Array, level: Level, out: Array) -> None:
-    """Pack s8 `matrix` [K, N] into flat s8 `out`, as many elements as its padded depth times its padded columns."""
+    """Pack `matrix` [K, N], s8 or s16, into flat `out`, as many elements as its padded depth times its padded columns."""
     depth, columns = padded_depth(level, matrix.shape[0]), padded_columns(level, matrix.shape[1])
     whole = np.pad(matrix, ((0, depth - matrix.shape[0]), (0, columns - matrix.shape[1])))
     for part, panel in _panels(out, level, depth, columns):
@@ -29,10 +29,10 @@ def pack(matrix: Array, level: Level, out: Array) -> None:
             panel[:, :, i] = whole[i :: panel.shape[-1], part]
 
 
-def unpack(packed: Array, level: Level, shape: tuple[int, int]) -> Array:
-    """Return the s8 matrix [K, N] of that shape that `pack` made flat s8 `packed` of."""
+def unpack(packed: Array, level: Level, shape: tuple[int, int], dtype: np.dtype[Any]) -> Array:
+    """Return the matrix [K, N] of that shape and type that `pack` made flat `packed` of."""
     depth, columns = padded_depth(level, shape[0]), padded_columns(level, shape[1])
-    whole = np.empty((depth, columns), np.int8)
+    whole = np.empty((depth, columns), dtype)
     for part, panel in _panels(packed, level, depth, columns):
         for i in range(panel.shape[-1]):
             whole[i :: panel.shape[-1], part] = panel[:, :, i]
@@ -51,50 +51,52 @@ def _panels(packed: Array, level: Level, depth: int, columns: int) -> Iterator[t
 
 
 def pack_activation(*arguments: Any) -> None:
-    """Pack s8 `b` [K, N], any strides, as `pack` does.
+    """Pack `b` [K, N], s8 or s16, any strides, as `pack` does.
 
     Arguments:
         level, b.
-        packed: flat s8, the padded depth times the padded columns; depth: padded.
+        packed: flat, of `Traits.right`, the padded depth times the padded columns; depth: padded.
     """
     raise NotImplementedError("only kernels call this")
 
 
 @overload(pack_activation)
 def _pack_activation(level: Any, b: Any, packed: Any, depth: Any) -> Callable[..., None]:
-    group = level.level.traits.group
-    word = np.dtype(f"i{group}").type
+    group, right = level.level.traits.group, level.level.traits.right
+    word, bits, itemsize = np.dtype(f"i{group * right.itemsize}").type, 8 * right.itemsize, b.dtype.bitwidth // 8
+    as_it_lies = itemsize == right.itemsize
 
     def pack_panels(level: Any, b: Any, packed: Any, depth: Any) -> None:
         words = packed.view(word)
         groups, padded = depth // group, len(packed) // depth
-        whole = len(b) // group if b.strides[0] == 1 or b.strides[1] == 1 else 0
+        by_columns, by_rows = as_it_lies and b.strides[0] == itemsize, b.strides[1] == itemsize
+        whole = len(b) // group if by_columns or by_rows else 0
         column = 0
         while column < padded:
             width = panel_width(level, padded - column)
             columns, panel = b[:, column : column + width], words[column * groups : (column + width) * groups]
-            if b.strides[0] == 1:
-                copy_words(columns, whole, group, width, panel)
+            if by_columns:
+                copy_words(columns, whole, width, panel)
             else:
-                interleave_rows(columns, whole, group, width, panel)
-            interleave_bytes(columns, whole, group, width, panel)
+                interleave_rows(columns, whole, group, bits, width, panel)
+            interleave_codes(columns, whole, group, bits, width, panel)
             column += width
 
     return pack_panels
 
 
 @device
-def copy_words(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Array) -> None:
+def copy_words(b: Array, groups: Scalar, width: Scalar, panel: Array) -> None:
     """Pack the first groups of rows, one word from each column; the columns are contiguous, as those of transposed keys are."""
     for g in range(groups):
-        line, start = panel[g * width : (g + 1) * width], b.ctypes.data + g * group
+        line, start = panel[g * width : (g + 1) * width], b.ctypes.data + g * panel.itemsize
         for c in range(b.shape[1]):
             line[c] = load_word(np.int64(start + c * b.strides[1]), line)
         line[b.shape[1] :] = 0
 
 
 @device
-def interleave_rows(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Array) -> None:
+def interleave_rows(b: Array, groups: Scalar, group: Scalar, bits: Scalar, width: Scalar, panel: Array) -> None:
     """Pack the first groups of rows, which are contiguous, as those of values are.
 
     A panel narrower than a vector gets its groups in order, as each is written over the end of the one before.
@@ -102,26 +104,27 @@ def interleave_rows(b: Array, groups: Scalar, group: Scalar, width: Scalar, pane
     for c in range(0, width, LANES_32):
         for g in range(groups):
             k = np.uint64(g * group)
-            words = row_bytes(b[k], c) | (row_bytes(b[k + np.uint64(1)], c) << 8)
-            if panel.itemsize == 4:
-                words = words | (row_bytes(b[k + np.uint64(2)], c) << 16) | (row_bytes(b[k + np.uint64(3)], c) << 24)
+            words = row_codes(b[k], c, bits)
+            for i in range(1, group):
+                words = words | (row_codes(b[k + np.uint64(i)], c, bits) << (bits * i))
             store(panel, g * width + c, words)
 
 
 @device
-def row_bytes(row: Array, c: Scalar) -> Scalar:
-    """Return the bytes of a row from column c on as u32 lanes; zeros where there are none."""
-    return cast(cast(load(row, c, LANES_32, 0), np.uint8), np.uint32)
+def row_codes(row: Array, c: Scalar, bits: Scalar) -> Scalar:
+    """Return the lowest bits of a row's codes from column c on as u32 lanes; zeros where there are none."""
+    return cast(cast(load(row, c, LANES_32, 0), np.int32), np.uint32) & ((1 << bits) - 1)
 
 
 @device
-def interleave_bytes(b: Array, groups: Scalar, group: Scalar, width: Scalar, panel: Array) -> None:
-    """Pack all rows but the first groups, of any strides, byte by byte."""
+def interleave_codes(b: Array, groups: Scalar, group: Scalar, bits: Scalar, width: Scalar, panel: Array) -> None:
+    """Pack all rows but the first groups, of any strides, code by code."""
     panel[groups * width :] = 0
+    mask = np.int32((1 << bits) - 1)
     for k in range(groups * group, len(b)):
-        line, up = panel[k // group * width :], 8 * (k % group)
+        line, up = panel[k // group * width :], bits * (k % group)
         for c in range(b.shape[1]):
-            line[c] = np.int32(line[c]) | shift_left(np.int32(b[k, c]) & np.int32(255), up)
+            line[c] = np.int32(line[c]) | shift_left(np.int32(b[k, c]) & mask, up)
 
 
 def _load_word(_typing: Any, _address: Any, like: Any) -> Any:

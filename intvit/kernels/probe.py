@@ -39,7 +39,7 @@ def repeat_tile(level: Level, x: Array, packed: Array, depth: int, bias: Array, 
 
     Args:
         level: decides the instructions.
-        x: of `operand_type(level)` [rows, depth], `packed`: s8 [depth * columns], `bias`: s32 [columns].
+        x: of `operand_type(level)` [rows, depth], `packed`: of `Traits.right` [depth * columns], `bias`: s32 [columns].
         depth: padded.
         sums: s32 of `tile_shape(level)`.
         times: how often.
@@ -54,7 +54,7 @@ def make_probe(level: Level) -> Probe:
     left = operand_type(level)
     depth = DATA // (columns + rows * left.itemsize) // ALIGNMENT * ALIGNMENT
     x = aligned_copy(np.resize(np.arange(1, 120), (rows, depth)).astype(left))
-    packed = aligned_copy(np.resize(np.arange(-120, 120), depth * columns).astype(np.int8))
+    packed = aligned_copy(np.resize(np.arange(-120, 120), depth * columns).astype(level.traits.right))
     bias, sums = (aligned_copy(np.zeros(shape, np.int32)) for shape in (columns, (rows, columns)))
     macs = rows * columns * depth
     times = -(-BURST // macs)

@@ -66,20 +66,19 @@ def softmax_polynomial(
         end = r + 1
         while end < stop and multiplier[end] == multiplier[r]:
             end += 1
-        exponential_rows(x[r:end], x.shape[1], multiplier[r], shift, steps, rounding, 0, e[r:end], row_sum[r:end])
+        exponential_rows(x[r:end], x.shape[1], multiplier[r], shift, steps, rounding, e[r:end], row_sum[r:end])
         r = end
 
 
 @device
 def exponential_rows(
     x: Array, columns: Scalar, multiplier: Scalar, shift: Scalar, steps: Array, rounding: tuple[Scalar, Scalar, Array],
-    added: Scalar, e: Array, row_sum: Array,
+    e: Array, row_sum: Array,
 ) -> None:  # fmt: skip
     """Write the exponentials of all rows and their sums.
 
     `rounding` is value bits, threshold bits and thresholds, as in `softmax_polynomial`. Rows of x may be longer than `columns`;
-    what is there must be `LOWEST`. Rows of e may be longer, too, and get zeros there. e may be [R, 2, C] for the
-    lower and the upper bytes, to each of which `added` is added.
+    what is there must be `LOWEST`. Rows of e may be longer, too, and get zeros there.
     """
     value_bits, threshold_bits, thresholds = rounding
     dropped = value_bits - threshold_bits
@@ -99,14 +98,14 @@ def exponential_rows(
                 x0, x1 = load_whole(row, c, LANES_32), load_whole(row, c + LANES_32, LANES_32)
                 values = exponentials(x0, x1, top, scale, how, raise_by)
                 sums = sums + values
-                store_exponentials(e, r, c, values, added)
+                store(e[r], c, unfours(cast(values, e.dtype.type)))
             if left:
                 c = stop - left
                 x0, x1 = load(row, c, LANES_32, LOWEST), load(row, c + LANES_32, LANES_32, LOWEST)
                 inside = fours(first(vector(np.uint16, LANES_16, 0xFFFF), left))
                 values = exponentials(x0, x1, top, scale, how, raise_by) & inside
                 sums = sums + values
-                store_exponentials(e, r, c, values, added)
+                store(e[r], c, unfours(cast(values, e.dtype.type)))
             total += np.int32(sum_lanes(even(sums) + odd(sums)))
         row_sum[r] = total
 
@@ -170,22 +169,3 @@ def _fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Callable[.
 def fine_exponentials_32(d: Scalar, steps: tuple[Scalar, ...], dropped: Scalar) -> Scalar:
     """Return the exponentials in 32-bit lanes."""
     return cast(horner((d >> 1) & FRACTION, d, steps) >> ((d >> (UNIT_BITS + 1)) + dropped), np.uint32)
-
-
-def store_exponentials(e: Any, r: Any, c: Any, values: Any, added: Any) -> None:
-    """Write u16 lanes, `fours` of the columns from c on, to row r of e, as they are or as bytes."""
-    raise NotImplementedError("only kernels call this")
-
-
-@overload(store_exponentials)
-def _store_exponentials(e: Any, r: Any, c: Any, values: Any, added: Any) -> Callable[..., None]:
-    element = np.dtype(str(e.dtype)).type
-
-    def whole(e: Any, r: Any, c: Any, values: Any, added: Any) -> None:
-        store(e[r], c, unfours(cast(values, element)))
-
-    def bytes_apart(e: Any, r: Any, c: Any, values: Any, added: Any) -> None:
-        store(e[r, 0], c, unfours(cast(values + added, element)))
-        store(e[r, 1], c, unfours(cast((values >> 8) + added, element)))
-
-    return whole if e.ndim == 2 else bytes_apart

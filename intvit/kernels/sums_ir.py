@@ -1,10 +1,8 @@
 """The loop of a tile at every SIMD level: all sums stay in registers while the depth is walked four bytes at a time.
 
 A step loads the packed weights of every vector once, and four bytes of each row, repeated over the lanes: four codes of 8
-bits, or two of 16. One instruction multiplies them and adds the products up for every lane.
-
-Where a level multiplies bytes, codes of 16 bits come as two planes. The depth is walked once for the upper bytes; their sums
-are shifted left by 8 and walked on with for the lower ones. The shift may wrap: the total, which fits, is right modulo 2^32.
+bits, or two of 16. One instruction or two multiply them and add the products up for every lane. Sums may wrap: the total, which
+fits, is right modulo 2^32.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 
 from intvit.kernels.simd import Level
-from intvit.kernels.vector_ir import I8, I16, I32, I64, call, constant, load, opaque, prefetch, repeat, shuffle, vector
+from intvit.kernels.vector_ir import I8, I16, I32, I64, call, load, opaque, prefetch, repeat, shuffle, vector
 
 FLIPS = {1: -0x7F7F7F80, 2: -0x7FFF8000}
 """0x80808080 and 0x80008000 as int32, by the bytes of a code: turn signed codes into unsigned ones that are larger by 128 or
@@ -32,15 +30,13 @@ NEXT_BYTES = 8
 class Operands:
     """What a tile reads, as int64 values of LLVM: addresses, those of x by row, and the steps in the depth.
 
-    If there are upper bytes, `upper` is how far behind the lower ones of their row they lie. `ahead` is where to fetch what the
-    next panel needs.
+    `ahead` is where to fetch what the next panel needs.
     """
 
     x_rows: list[Any]
     packed: Any
     steps: Any
     bias: Any
-    upper: Any = None
     ahead: Any = None
 
 
@@ -50,26 +46,17 @@ def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vecto
     Returns:
         Vectors of sums by row.
     """
-    lanes, x_rows = level.traits.lanes, operands.x_rows
+    lanes = level.traits.lanes
     kind = vector(I32, lanes)
     # LLVM 22 does not come back from an XOR of a loaded and a known vector.
     flip = repeat(builder, opaque(builder, I32(FLIPS[level.traits.left.itemsize])), lanes) if flips else None
-    upper = None
-    if operands.upper is not None:
-        zeros = [[constant(kind, 0)] * vectors] * len(x_rows)
-        upper = _emit_loop(builder, level, flip, operands, [builder.add(row, operands.upper) for row in x_rows], zeros)
     bias = [load(builder, builder.add(operands.bias, I64(4 * lanes * v)), kind) for v in range(vectors)]
-    starts = [bias] * len(x_rows)
-    if upper:
-        starts = [[builder.add(builder.shl(s, constant(kind, 8)), b) for s, b in zip(row, bias, strict=True)] for row in upper]
-    return _emit_loop(builder, level, flip, operands, x_rows, starts)
+    return _emit_loop(builder, level, flip, operands, bias)
 
 
-def _emit_loop(
-    builder: Any, level: Level, flip: Any, operands: Operands, x_rows: list[Any], starts: list[list[Any]]
-) -> list[list[Any]]:
-    """Emit the walk along the depth, for sums that start as given."""
-    lanes, vectors = level.traits.lanes, len(starts[0])
+def _emit_loop(builder: Any, level: Level, flip: Any, operands: Operands, bias: list[Any]) -> list[list[Any]]:
+    """Emit the walk along the depth, for sums that start as the bias."""
+    lanes, vectors, x_rows = level.traits.lanes, len(bias), operands.x_rows
     kind, size = vector(I32, lanes), _bytes(level) * vectors
     before, loop = builder.block, builder.append_basic_block("tile.k")
     after = builder.append_basic_block("tile.end")
@@ -94,8 +81,8 @@ def _emit_loop(
 
     k.add_incoming(I64(0), before)
     k.add_incoming(k_next, loop)
-    for row, start_row, new_row in zip(sums, starts, updated, strict=True):
-        for phi, start, new in zip(row, start_row, new_row, strict=True):
+    for row, new_row in zip(sums, updated, strict=True):
+        for phi, start, new in zip(row, bias, new_row, strict=True):
             phi.add_incoming(start, before)
             phi.add_incoming(new, loop)
     builder.position_at_end(after)
@@ -104,14 +91,15 @@ def _emit_loop(
 
 def _bytes(level: Level) -> int:
     """Return the bytes of packed weights that one vector of sums takes in a step."""
-    return level.traits.lanes * level.traits.group
+    return level.traits.lanes * level.traits.group * level.traits.right.itemsize
 
 
 def _load_weights(builder: Any, level: Level, address: Any, vectors: int) -> list[Any]:
-    """Load s8 weights for each vector, widened to 16 bits for the levels that multiply 16 bits."""
-    size = _bytes(level)
-    weights = [load(builder, builder.add(address, I64(size * v)), vector(I8, size)) for v in range(vectors)]
-    return [builder.sext(w, vector(I16, size)) for w in weights] if level.traits.group == 2 else weights
+    """Load s8 or s16 weights for each vector, widened to 16 bits for the levels that multiply 16 bits."""
+    size, count, itemsize = _bytes(level), level.traits.lanes * level.traits.group, level.traits.right.itemsize
+    kind = vector({1: I8, 2: I16}[itemsize], count)
+    weights = [load(builder, builder.add(address, I64(size * v)), kind) for v in range(vectors)]
+    return [builder.sext(w, vector(I16, count)) for w in weights] if itemsize < level.traits.left.itemsize else weights
 
 
 def _dot_vnni(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
@@ -125,9 +113,10 @@ def _dot_neon(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
     return call(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", sums.type, sums, builder.bitcast(codes, weights.type), weights)
 
 
-def _dot_avx2(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
-    """Add two s16 x s16 products to each lane."""
-    products = call(builder, "llvm.x86.avx2.pmadd.wd", sums.type, builder.bitcast(codes, weights.type), weights)
+def _dot_words(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
+    """Add two s16 x s16 products to each lane; compilers make it one instruction for processors with VNNI."""
+    name = {8: "llvm.x86.avx2.pmadd.wd", 16: "llvm.x86.avx512.pmaddw.d.512"}[sums.type.count]
+    products = call(builder, name, sums.type, builder.bitcast(codes, weights.type), weights)
     return builder.add(sums, products)
 
 
@@ -146,8 +135,11 @@ def _dot_portable(builder: Any, sums: Any, codes: Any, weights: Any) -> Any:
 DOTS = {
     Level.AVX512_VNNI: _dot_vnni,
     Level.AVX_VNNI: _dot_vnni,
-    Level.AVX2: _dot_avx2,
+    Level.AVX2: _dot_words,
     Level.NEON_DOT: _dot_neon,
     Level.PORTABLE: _dot_portable,
+    Level.AVX512_WORDS: _dot_words,
+    Level.AVX2_WORDS: _dot_words,
+    Level.PORTABLE_WORDS: _dot_portable,
 }
 """How each level multiplies and adds."""

@@ -1,8 +1,8 @@
 """The dot-product tile that the matrix kernels share, and how its operands lie in memory.
 
-A right-hand side `[K, N]` of s8 is packed into panels of whole vectors of columns. Its depth is padded with zeros to whole
-groups of 4 or 2, as many as one instruction multiplies for each sum, and a panel is `[K / group][columns][group]`. Panels
-follow one another, so the panel of column c starts at element `c * padded depth`.
+A right-hand side `[K, N]` of s8 or s16 is packed into panels of whole vectors of columns. Its depth is padded with zeros to
+whole groups of 4 or 2, as many as one instruction multiplies for each sum, and a panel is `[K / group][columns][group]`.
+Panels follow one another, so the panel of column c starts at element `c * padded depth`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,6 @@ def left_type(level: Level, signed: bool) -> np.dtype[Any]:
     return level.traits.left if level.traits.group == 2 else np.dtype(np.int8 if signed else np.uint8)
 
 
-def splits(level: Level, bits: int) -> bool:
-    """Whether left codes of so many bits are wider than the level multiplies, and so split by `intvit.kernels.split`."""
-    return bits > 8 * operand_type(level).itemsize
-
-
 def operand_type(level: Level) -> np.dtype[Any]:
     """Return the type of left operands that the tile multiplies without an offset."""
     return level.traits.left
@@ -40,8 +35,6 @@ def operand_type(level: Level) -> np.dtype[Any]:
 
 def offset(level: Level, signed: bool, bits: int = 8) -> int:
     """Return what is added to each code of 8 or 16 bits of a left operand, to be made up for in the bias."""
-    if splits(level, bits):
-        return offset(level, signed=False) + 256 * offset(level, signed)
     multiplied = operand_type(level)
     if signed == (multiplied.kind == "i") or bits < 8 * multiplied.itemsize:
         return 0
@@ -110,9 +103,8 @@ def dot_tile(*arguments: Any) -> None:
 
     Arguments:
         level: the SIMD level.
-        x: of `left_type` or `operand_type`, or codes of 16 bits at a level that multiplies such, [M, K]; or what
-            `intvit.kernels.split` makes of 16 bits at a level that multiplies bytes, [M, 2, K]; unit stride in K, readable up
-            to the padded depth.
+        x: of `left_type` or `operand_type`, or codes of 16 bits at a level that multiplies such, [M, K]; unit stride in K,
+            readable up to the padded depth.
         row, rows: the first row and 1 to 6 of them; column, width: one panel.
         packed: flat panels; depth: padded; bias: s32, padded to whole panels.
         out, out_row, out_column: s32 [.., ..], where the tile goes.
@@ -125,16 +117,17 @@ def _dot_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
     packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    lanes, group, flips, wide = *_sizes(level), _flips(level, x), x.ndim == 3
+    lanes, group, flips = *_sizes(level), _flips(level, x)
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any,
         packed: Any, depth: Any, bias: Any, out: Any, out_row: Any, out_column: Any,
     ) -> None:  # fmt: skip
         sums_tile(
-            level, flips, wide, np.int64(rows), np.int64(width // lanes),
-            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(x.strides[1]),
-            np.int64(packed.ctypes.data + column * depth), np.int64(depth // group), np.int64(bias.ctypes.data + 4 * column),
+            level, flips, np.int64(rows), np.int64(width // lanes),
+            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]),
+            np.int64(packed.ctypes.data + column * depth * packed.itemsize), np.int64(depth // group),
+            np.int64(bias.ctypes.data + 4 * column),
             np.int64(out.ctypes.data + out_row * out.strides[0] + 4 * out_column), np.int64(out.strides[0]),
         )  # fmt: skip
 
@@ -155,19 +148,19 @@ def _code_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
     multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
 ) -> Callable[..., None]:  # fmt: skip
-    lanes, group, flips, wide, bits = *_sizes(level), _flips(level, x), x.ndim == 3, y.dtype.bitwidth
+    lanes, group, flips, bits = *_sizes(level), _flips(level, x), y.dtype.bitwidth
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
         multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
     ) -> None:  # fmt: skip
-        panel, steps = np.int64(packed.ctypes.data + column * depth), np.int64(depth // group)
+        panel, steps = np.int64(packed.ctypes.data + column * depth * packed.itemsize), np.int64(depth // group)
         codes_tile(
-            level, flips, wide, bits, np.int64(rows), np.int64(width // lanes),
-            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]), np.int64(x.strides[1]),
+            level, flips, bits, np.int64(rows), np.int64(width // lanes),
+            np.int64(x.ctypes.data + row * x.strides[0]), np.int64(x.strides[0]),
             panel, steps, np.int64(bias.ctypes.data + 4 * column),
             np.int64(y.ctypes.data + y_row * y.strides[0]), np.int64(y.strides[0]),
-            np.int64(panel + width * depth + row // ROWS * steps * NEXT_BYTES),
+            np.int64(panel + width * depth * packed.itemsize + row // ROWS * steps * NEXT_BYTES),
             np.int64(multiplier.ctypes.data + 4 * column), np.int64(shift), np.int64(zero_point), np.int64(low), np.int64(high),
         )  # fmt: skip
 
@@ -182,7 +175,7 @@ def _flips(level: Any, x: Any) -> bool:
     """Whether the codes of x have the other sign than the level multiplies.
 
     Raises:
-        TypingError: x needs to be widened or split.
+        TypingError: x needs to be widened, or another level.
     """
     left = level.level.traits.left
     if x.dtype.bitwidth != 8 * left.itemsize:

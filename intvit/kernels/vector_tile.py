@@ -1,7 +1,7 @@
 """The dot-product tiles as functions that kernels call: a switch over the tile's shape, with one loop for each.
 
-A tile is up to 6 rows by up to `Traits.vectors` vectors of int32 sums. Literals choose what is compiled: `flips`, whether the
-codes of x have the other sign than the level multiplies; `wide`, whether there are upper bytes, `upper` behind the lower ones.
+A tile is up to 6 rows by up to `Traits.vectors` vectors of int32 sums. The literal `flips`, whether the codes of x have the
+other sign than the level multiplies, chooses what is compiled.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ def _emit_tile(
     builder: Any,
     level: Any,
     flips: Any,
-    wide: Any,
     arguments: list[Any],
     emit_end: Callable[[list[list[Any]], list[Any]], None],
 ) -> None:
     """Emit the switch; `emit_end` gets what a loop leaves, and the addresses of the rows to store it to."""
-    rows, vectors, x, x_stride, upper, packed, steps, bias, out, out_stride, *ahead = arguments
+    rows, vectors, x, x_stride, packed, steps, bias, out, out_stride, *ahead = arguments
     most = level.level.traits.vectors
     done = builder.append_basic_block("tile.done")
     is_one = builder.icmp_signed("==", rows, I64(1))
@@ -42,7 +41,7 @@ def _emit_tile(
             x_rows, out_rows = (
                 _rows(builder, start, stride, rows, height) for start, stride in ((x, x_stride), (out, out_stride))
             )
-            operands = Operands(x_rows, packed, steps, bias, upper if wide.literal_value else None, *ahead)
+            operands = Operands(x_rows, packed, steps, bias, *ahead)
             emit_end(emit_sums(builder, level.level, flips.literal_value, operands, width), out_rows)
             builder.branch(done)
     builder.position_at_end(done)
@@ -58,7 +57,7 @@ def _rows(builder: Any, start: Any, stride: Any, rows: Any, height: int) -> list
 
 
 def _sums_tile(  # type: ignore[no-untyped-def]
-    _typing: Any, level, flips, wide, rows, vectors, x, x_stride, upper, packed, steps, bias, out, out_stride,  # noqa: ANN001
+    _typing: Any, level, flips, rows, vectors, x, x_stride, packed, steps, bias, out, out_stride,  # noqa: ANN001
 ) -> Any:  # fmt: skip
     lanes = level.level.traits.lanes
 
@@ -68,32 +67,32 @@ def _sums_tile(  # type: ignore[no-untyped-def]
                 for v, vector in enumerate(row):
                     store(builder, vector, builder.add(out_row, I64(4 * lanes * v)))
 
-        _emit_tile(builder, level, flips, wide, arguments, end)
+        _emit_tile(builder, level, flips, arguments, end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        name = f"{PREFIX}sums.{level.level}.{flips.literal_value}.{wide.literal_value}"
-        call_shared(builder, name, arguments[3:], emit_body)
+        name = f"{PREFIX}sums.{level.level}.{flips.literal_value}"
+        call_shared(builder, name, arguments[2:], emit_body)
         return context.get_dummy_value()
 
-    return types.void(level, flips, wide, *[types.int64] * 10), emit
+    return types.void(level, flips, *[types.int64] * 9), emit
 
 
 def _codes_tile(  # type: ignore[no-untyped-def]
-    _typing: Any, level, flips, wide, bits, rows, vectors, x, x_stride, upper, packed, steps, bias, y, y_stride,  # noqa: ANN001
+    _typing: Any, level, flips, bits, rows, vectors, x, x_stride, packed, steps, bias, y, y_stride,  # noqa: ANN001
     ahead, multiplier, shift, zero_point, low, high,  # noqa: ANN001
 ) -> Any:  # fmt: skip
     def emit_body(builder: Any, arguments: list[Any]) -> None:
         def end(sums: list[list[Any]], y_rows: list[Any]) -> None:
-            emit_codes(builder, level.level, Output(y_rows, *arguments[11:]), sums, bits.literal_value)
+            emit_codes(builder, level.level, Output(y_rows, *arguments[10:]), sums, bits.literal_value)
 
-        _emit_tile(builder, level, flips, wide, arguments[:11], end)
+        _emit_tile(builder, level, flips, arguments[:10], end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        name = f"{PREFIX}codes.{level.level}.{flips.literal_value}.{wide.literal_value}.{bits.literal_value}"
-        call_shared(builder, name, arguments[4:], emit_body)
+        name = f"{PREFIX}codes.{level.level}.{flips.literal_value}.{bits.literal_value}"
+        call_shared(builder, name, arguments[3:], emit_body)
         return context.get_dummy_value()
 
-    return types.void(level, flips, wide, bits, *[types.int64] * 16), emit
+    return types.void(level, flips, bits, *[types.int64] * 15), emit
 
 
 sums_tile: Any = intrinsic(prefer_literal=True)(_sums_tile)

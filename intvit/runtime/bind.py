@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit import ops
 from intvit.kernels.add import add
-from intvit.kernels.aligned import aligned_copy, aligned_empty
+from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.append_residuals import append_residuals
 from intvit.kernels.gelu_erf import gelu_erf
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
@@ -26,8 +26,7 @@ from intvit.kernels.requantize import requantize
 from intvit.kernels.softmax_divide import softmax_divide
 from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds, softmax_polynomial
 from intvit.kernels.softmax_table import softmax_table
-from intvit.kernels.split import split
-from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, splits
+from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth
 from intvit.kernels.vector import LANES_64
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
 from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
@@ -40,41 +39,19 @@ Array = NDArray[Any]
 
 
 def _matmul(_op: ops.MatMul, at: Context) -> Prepared:
-    depth = padded_depth(at.level, at.inputs[1].shape[-2])
-    columns = padded_columns(at.level, at.inputs[1].shape[-1])
-    scratch: tuple[Scratch, ...] = (((depth * columns,), np.int8), ((columns,), np.int32), sums_tile(at.level))
-    if splits(at.level, at.inputs[0].dtype.bits):
-        return _matmul_wide(at, depth, scratch)
-    offsets = aligned_copy(np.full((1, depth), offset(at.level, at.inputs[0].dtype.signed), operand_type(at.level)))
+    left, right = at.inputs[0].dtype, at.inputs[1].dtype
+    level = at.level.multiplying(left.bits, right.bits)
+    depth = padded_depth(level, at.inputs[1].shape[-2])
+    columns = padded_columns(level, at.inputs[1].shape[-1])
+    scratch: tuple[Scratch, ...] = (((depth * columns,), level.traits.right), ((columns,), np.int32), sums_tile(level))
+    offsets = aligned_copy(np.full((1, depth), offset(level, left.signed, left.bits), operand_type(level)))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         a, b, y = as_heads(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
         packed, bias, sums = scratch
-        return matmul.bind(at.level, a, b, packed, depth, bias, offsets, sums, y, grains=len(y))
+        return matmul.bind(level, a, b, packed, depth, bias, offsets, sums, y, grains=len(y))
 
-    return Prepared((0, 1), bind, scratch, accepts=accepts_heads, left=at.left, constants=(offsets,))
-
-
-def _matmul_wide(at: Context, depth: int, scratch: tuple[Scratch, ...]) -> Prepared:
-    """Bind a product whose left operand has 16 bits, at a level that multiplies bytes."""
-    added, left = (offset(at.level, signed=False), offset(at.level, signed=True)), operand_type(at.level)
-    offsets = aligned_empty((1, 2, depth), left)
-    offsets[...] = np.array(added).reshape(2, 1)
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
-        rows, b, y = as_rows(inputs[0]), as_heads(inputs[1]), as_heads(outputs[0])
-        packed, bias, sums, planes = scratch
-        a = planes.reshape(len(y), -1, 2, depth)
-        return (
-            split.bind(rows, *added, planes, grains=len(rows)),
-            matmul.bind(at.level, a, b, packed, depth, bias, offsets, sums, y, grains=len(y)),
-        )
-
-    def accepts(index: int, array: Array) -> bool:
-        return accepts_heads(index, array) if index else array.flags.c_contiguous
-
-    planes = (math.prod(at.inputs[0].shape[:-1]), 2, depth), left
-    return Prepared((0, 1), bind, scratch, accepts=accepts, constants=(offsets,), shared=(planes,))
+    return Prepared((0, 1), bind, scratch, accepts=accepts_heads, left=at.left(level), constants=(offsets,))
 
 
 def _add(op: ops.Add, at: Context) -> Prepared:

@@ -13,7 +13,7 @@ from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.jit import Step
 from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds
-from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, splits, tile_shape
+from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.kernels.vector import LANES_16
 from intvit.runtime.prepared import Context, Prepared, as_bits, as_heads, has_heads, output_range
 
@@ -28,50 +28,50 @@ def accepts_heads(index: int, array: Array) -> bool:
 def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
     """Bind `q k^T`, the softmax's exponential, its product with the values, and the division by the row's sum."""
     (_, softmax, _, divide), (at, softmax_at, mix_at, divide_at) = operators, contexts
-    level, (*_, tokens, size) = at.level, mix_at.inputs[1].shape
-    depth, value_depth = padded_depth(level, at.inputs[0].shape[-1]), padded_depth(level, tokens)
-    columns, value_columns = padded_columns(level, tokens), padded_columns(level, size)
+    queries, keys, values, e = (x.dtype for x in (*at.inputs[:2], mix_at.inputs[1], mix_at.inputs[0]))
+    level, mix_level = at.level.multiplying(queries.bits, keys.bits), at.level.multiplying(e.bits, values.bits)
+    *_, tokens, size = mix_at.inputs[1].shape
+    depth, value_depth = padded_depth(level, at.inputs[0].shape[-1]), padded_depth(mix_level, tokens)
+    columns, value_columns = padded_columns(level, tokens), padded_columns(mix_level, size)
     multiplier, numerator = softmax_at.heads(1), divide_at.heads(2)
     is_table = isinstance(softmax, ops.SoftmaxTable)
     exponential = softmax_at.constant(2) if is_table else aligned_copy(exponential_steps(softmax.coefficients))
     rounding = (0, 0, (0,)) if is_table else (softmax.value_bits, softmax.threshold_bits, softmax.thresholds)
     thresholds = aligned_copy(exponential_thresholds(rounding[2]))
-    planes = (2,) if splits(level, softmax.codes.bits) else ()
-    signed = at.inputs[0].dtype.signed
-    added = offset(level, signed)
-    queries, codes = (
-        aligned_copy(np.full(shape, offset(level, is_signed), operand_type(level)))
-        for shape, is_signed in (((1, depth), signed), ((1, *planes, value_depth), False))
-    )
+    added, e_added = offset(level, queries.signed, queries.bits), offset(mix_level, e.signed, e.bits)
+    offsets = aligned_copy(np.full((1, depth), added, operand_type(level)))
+    value_offsets = aligned_copy(np.full((1, value_depth), e_added, operand_type(mix_level)))
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
         (q, keys, values), y = (as_heads(x) for x in inputs), as_bits(as_heads(outputs[0]))
         sums, left, scores, e, row_sum, mixed, *packed = scratch
         return (
-            pack_heads.bind(level, keys, values, depth, value_depth, queries, codes, sums, *packed, grains=len(keys)),
+            pack_heads.bind(
+                level, mix_level, keys, values, depth, value_depth, offsets, value_offsets, sums, *packed, grains=len(keys)
+            ),
             attention.bind(
-                level, q, added, *packed, depth, value_depth, tokens, multiplier, softmax.shift, exponential,
-                *rounding[:2], thresholds, offset(level, signed=False), numerator, divide.shift, *output_range(divide),
+                level, mix_level, q, added, *packed, depth, value_depth, tokens, multiplier, softmax.shift, exponential,
+                *rounding[:2], thresholds, numerator, divide.shift, *output_range(divide),
                 left, scores, e, row_sum, mixed, y,
                 grains=len(q) * -(-q.shape[1] // rows),
             ),
         )  # fmt: skip
 
-    (rows, _), heads = tile_shape(level), len(multiplier)
+    (rows, width), (_, mix_width), heads = tile_shape(level), tile_shape(mix_level), len(multiplier)
     whole = -(-max(columns, value_depth) // LANES_16) * LANES_16
     scratch = (
-        (tile_shape(level), np.int32),
+        ((rows, max(width, mix_width)), np.int32),
         ((rows, depth), operand_type(level)),
         ((rows, whole), np.int32),
-        ((rows, *planes, whole), operand_type(level) if planes else left_type(level, signed=False)),
+        ((rows, whole), left_type(mix_level, signed=False)),
         ((rows,), np.int32),
         ((rows, value_columns), np.int32),
     )
     shared = (
-        ((heads, depth * columns), np.int8),
+        ((heads, depth * columns), level.traits.right),
         ((heads, columns), np.int32),
-        ((heads, value_depth * value_columns), np.int8),
+        ((heads, value_depth * value_columns), mix_level.traits.right),
         ((heads, value_columns), np.int32),
     )
-    constants = multiplier, numerator, exponential, thresholds, queries, codes
+    constants = multiplier, numerator, exponential, thresholds, offsets, value_offsets
     return Prepared((0, 1, 2), bind, scratch, accepts=accepts_heads, constants=constants, shared=shared, by_rows=True)

@@ -20,8 +20,7 @@ from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
 from intvit.kernels.linear_general import linear_general
 from intvit.kernels.pack import pack, unpack
 from intvit.kernels.simd import Level
-from intvit.kernels.split import split
-from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth, splits, tile_shape
+from intvit.kernels.tile import offset, padded_columns, padded_depth, tile_shape
 from intvit.ops.linear import column_sums
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_rows, output_range
 from intvit.runtime.rescaling import rescales_in_tile
@@ -59,17 +58,17 @@ class PackedLinear:
 
         Columns are padded to whole panels.
         """
-        weight = at.value(1)
-        depth, columns = padded_depth(at.level, weight.shape[0]), padded_columns(at.level, weight.shape[1])
-        packed = aligned_empty((depth * columns,), np.int8)
-        pack(weight, at.level, packed)
-        at.constants.replace(at.reads[1], partial(unpack, packed, at.level, weight.shape))
-        x = at.inputs[0].dtype
+        weight, x = at.value(1), at.inputs[0].dtype
+        level = at.level.multiplying(x.bits)
+        depth, columns = padded_depth(level, weight.shape[0]), padded_columns(level, weight.shape[1])
+        packed = aligned_empty((depth * columns,), level.traits.right)
+        pack(weight, level, packed)
+        at.constants.replace(at.reads[1], partial(unpack, packed, level, weight.shape, weight.dtype))
         start = at.value(2).astype(np.int64)
-        if added := offset(at.level, x.signed, x.bits):
+        if added := offset(level, x.signed, x.bits):
             start -= added * column_sums(weight)
         bias, multiplier = (aligned_copy(np.pad(a, (0, columns - len(a))).astype(np.int32)) for a in (start, at.value(3)))
-        return PackedLinear(at.level, packed, depth, bias, multiplier)
+        return PackedLinear(level, packed, depth, bias, multiplier)
 
     @property
     def arrays(self) -> tuple[Array, ...]:
@@ -88,65 +87,30 @@ class PackedLinear:
         return int(-(-rows // height) * -(-columns // width))
 
 
-@dataclass(frozen=True)
-class LeftOperand:
-    """How the input of a linear layer becomes the left operand of its tiles: as it lies, widened by the plan, or split.
-
-    Attributes:
-        kind: the type that the plan widens it to, if it does not have it.
-        shared: the planes of lower and upper bytes, if it is split.
-    """
-
-    level: Level
-    kind: np.dtype[Any] | None
-    shared: tuple[Scratch, ...]
-
-    @staticmethod
-    def of(at: Context, weights: PackedLinear) -> LeftOperand:
-        """Return how the input of a layer with these weights does."""
-        x = at.inputs[0]
-        if not splits(at.level, x.dtype.bits):
-            return LeftOperand(at.level, at.left if x.dtype.bits == 8 else None, ())
-        planes = x.size // x.shape[-1], 2, weights.depth
-        return LeftOperand(at.level, None, ((planes, operand_type(at.level)),))
-
-    def make(self, x: Array, shared: Sequence[Array]) -> tuple[Array, tuple[Step, ...]]:
-        """Return the left operand, and the steps that make it."""
-        rows = as_rows(x)
-        if not shared:
-            return rows, ()
-        (planes,), signed = shared, x.dtype.kind == "i"
-        added = offset(self.level, signed=False), offset(self.level, signed)
-        return planes, (split.bind(rows, *added, planes, grains=len(rows)),)
-
-
-def _panel(at: Context) -> tuple[int, int]:
+def _panel(at: Context, level: Level) -> tuple[int, int]:
     """Return the shape of all rows of one panel."""
-    return at.outputs[0].size // at.outputs[0].shape[-1], tile_shape(at.level)[1]
+    return at.outputs[0].size // at.outputs[0].shape[-1], tile_shape(level)[1]
 
 
 def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
     """Bind a linear layer."""
     weights = PackedLinear.of(at)
-    left = LeftOperand.of(at, weights)
     scratch: Scratch
-    kernel, scratch = linear, (_panel(at), np.dtype(f"i{op.to.dtype.itemsize}"))
+    kernel, scratch = linear, (_panel(at, weights.level), np.dtype(f"i{op.to.dtype.itemsize}"))
     if not rescales_in_tile(op, at.inputs[0].dtype, at.inputs[1].shape[0], at.value(2)):
-        kernel, scratch = linear_general, sums_tile(at.level)
+        kernel, scratch = linear_general, sums_tile(weights.level)
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
-        y, (own, *shared) = as_bits(as_rows(outputs[0])), scratch
-        x, steps = left.make(inputs[0], shared)
-        return *steps, kernel.bind(*weights.arguments(op, x), own, y, grains=weights.grains(y))
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        return kernel.bind(*weights.arguments(op, x), scratch[0], y, grains=weights.grains(y))
 
-    return Prepared((0,), bind, (scratch,), left=left.kind, constants=weights.arrays, shared=left.shared)
+    return Prepared((0,), bind, (scratch,), left=at.left(weights.level), constants=weights.arrays)
 
 
 def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
     """Bind a linear layer and the GELU that alone reads it."""
     (op, gelu), (at, gelu_at) = operators, contexts
     weights, multiplier = PackedLinear.of(at), gelu_at.channels(1)
-    left = LeftOperand.of(at, weights)
     row: tuple[Scratch, ...] = ()
     if isinstance(gelu, ops.GeluPolynomial):
         kernel, constant = linear_gelu_polynomial, aligned_copy(gelu_steps(gelu.coefficients, gelu.fraction_bits))
@@ -154,33 +118,30 @@ def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -
     else:
         kernel, constant = linear_gelu_table, gelu_at.constant(2)
         inner = [gelu.fraction_bits, gelu.index_shift]
-        row = (((tile_shape(at.level)[1],), np.int32),)
+        row = (((tile_shape(weights.level)[1],), np.int32),)
     numbers = *inner, gelu.shift, *output_range(gelu)
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
-        y, codes, value = as_bits(as_rows(outputs[0])), scratch[0], scratch[1 : 1 + len(row)]
-        x, steps = left.make(inputs[0], scratch[1 + len(row) :])
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y, (codes, *value) = as_rows(inputs[0]), as_bits(as_rows(outputs[0])), scratch
         first = weights.arguments(op, x)
-        return *steps, kernel.bind(*first, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
+        return kernel.bind(*first, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
 
     constants = *weights.arrays, multiplier, constant
-    return Prepared((0,), bind, ((_panel(at), np.int16), *row), left=left.kind, constants=constants, shared=left.shared)
+    return Prepared((0,), bind, ((_panel(at, weights.level), np.int16), *row), left=at.left(weights.level), constants=constants)
 
 
 def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
     """Bind a linear layer and the residual addition that alone reads it."""
     (op, add), (at, add_at) = operators, contexts
     weights = PackedLinear.of(at)
-    left = LeftOperand.of(at, weights)
     multipliers = (
         (add.multiplier_a, add.multiplier_b) if add_at.reads[0] != at.makes[0] else (add.multiplier_b, add.multiplier_a)
     )
 
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> tuple[Step, ...]:
-        residual, y, (codes, *shared) = as_rows(inputs[1]), as_bits(as_rows(outputs[0])), scratch
-        x, steps = left.make(inputs[0], shared)
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        (x, residual), y = (as_rows(a) for a in inputs), as_bits(as_rows(outputs[0]))
         first, numbers = weights.arguments(op, x), (*multipliers, add.shift, *output_range(add))
-        return *steps, linear_add.bind(*first, codes, residual, *numbers, y, grains=weights.grains(y))
+        return linear_add.bind(*first, scratch[0], residual, *numbers, y, grains=weights.grains(y))
 
-    codes = _panel(at), np.int16
-    return Prepared((0, 1), bind, (codes,), left=left.kind, constants=weights.arrays, shared=left.shared)
+    codes = _panel(at, weights.level), np.int16
+    return Prepared((0, 1), bind, (codes,), left=at.left(weights.level), constants=weights.arrays)

@@ -59,7 +59,7 @@ def _fused_from(node: Node, graph: Graph, readers: Readers, types: Types) -> Gro
     if isinstance(node.op, ops.Linear):
         x, depth, bias = types[node.inputs[0]].dtype, types[node.inputs[1]].shape[0], graph.constants[node.inputs[2]]
         return _linear_group(node, readers, types) if rescales_in_tile(node.op, x, depth, bias) else None
-    if isinstance(node.op, ops.MatMul) and types[node.inputs[0]].dtype.bits == 8:
+    if isinstance(node.op, ops.MatMul):
         return _attention_group(node, readers, types)
     return None
 

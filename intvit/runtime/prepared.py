@@ -76,10 +76,10 @@ class Context:
     packed: dict[Any, Any]
     constants: Constants
 
-    @property
-    def left(self) -> np.dtype[Any]:
-        """The type in which kernels that multiply want the first input."""
-        return left_type(self.level, self.inputs[0].dtype.signed)
+    def left(self, level: Level) -> np.dtype[Any]:
+        """Return the type in which kernels that multiply at a level want the first input."""
+        x = self.inputs[0].dtype
+        return left_type(level, x.signed) if x.bits == 8 else x.dtype
 
     def value(self, index: int) -> Array:
         """Return a constant input.

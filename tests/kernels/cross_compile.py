@@ -6,17 +6,14 @@ from intvit.kernels.sums_ir import Operands, emit_sums
 from intvit.kernels.vector_ir import I64, store
 
 
-def loop_of_tile(level, triple, cpu, features="", rows=6, flips=False, wide=False, ahead=False):
-    """Return the instructions of the loop over the depth of the largest tile, or of one with fewer rows.
-
-    If there are lower and upper bytes, they are those of both loops, and what is between them.
-    """
+def loop_of_tile(level, triple, cpu, features="", rows=6, flips=False, ahead=False):
+    """Return the instructions of the loop over the depth of the largest tile, or of one with fewer rows."""
     module = ir.Module()
     module.triple = triple
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (6 + rows)), "tile")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (5 + rows)), "tile")
     builder = ir.IRBuilder(function.append_basic_block())
-    packed, steps, bias, out, upper, next_panel, *x_rows = function.args
-    operands = Operands(x_rows, packed, steps, bias, upper if wide else None, next_panel if ahead else None)
+    packed, steps, bias, out, next_panel, *x_rows = function.args
+    operands = Operands(x_rows, packed, steps, bias, next_panel if ahead else None)
     sums = emit_sums(builder, level, flips, operands, level.traits.vectors)
     for i, vector in enumerate(v for row in sums for v in row):
         store(builder, vector, builder.add(out, I64(4 * level.traits.lanes * i)))

@@ -1,6 +1,7 @@
 """Fused attention against its four operators, at every SIMD level."""
 
 import ctypes
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,10 @@ from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.simd import Level, supported_levels
 from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds
-from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, splits, tile_shape
-from intvit.numerics import IntType
+from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
+from intvit.numerics import S32, IntType
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
+from intvit.ops.softmax_polynomial_wide import WIDE_VALUES
 
 LEVELS = [*supported_levels(), *{Level.NEON_DOT} - {*supported_levels()}]
 CALL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
@@ -33,7 +35,10 @@ def level(request, monkeypatch):
 
 @dataclass
 class Case:
-    """Heads, queries, keys, their size, the size of the values, and everything else at its usual value."""
+    """Heads, queries, keys, their size, the size of the values, and everything else at its usual value.
+
+    `wide` exponentials have 14 bits, `words` make queries, keys and values of 16.
+    """
 
     heads: int = 3
     queries: int = 13
@@ -48,17 +53,25 @@ class Case:
     divide_shift: int = 38
     extreme: bool = False
     wide: bool = False
+    words: bool = False
 
     def operands(self):
         """Return queries [H, M, K], keys [H, K, T] and values [H, T, N] as views of one activation, as they lie in a model."""
         rng = np.random.default_rng(self.tokens)
         longest, widest = max(self.queries, self.tokens), max(self.size, self.width)
-        info = np.iinfo(np.int8)
-        codes = rng.integers(info.min, info.max + 1, (longest, 3, self.heads, widest)).astype(np.int8)
+        low, high = -128, 127
+        if self.words:
+            high = min(
+                32767, math.isqrt(S32.high // self.size), S32.high // (self.tokens * (WIDE_VALUES.high if self.wide else 255))
+            )
+            low = -high
+        kind = np.int16 if self.words else np.int8
+        codes = rng.integers(low, high + 1, (longest, 3, self.heads, widest)).astype(kind)
         if self.extreme:
-            codes = rng.choice(np.array([info.min, info.max], np.int8), codes.shape)
+            codes = rng.choice(np.array([low, high], kind), codes.shape)
         q, k, v = aligned_copy(codes).transpose(1, 2, 0, 3)
-        q = q[:, : self.queries, : self.size].view(self.dtype)
+        q = q[:, : self.queries, : self.size]
+        q = q if self.words else q.view(self.dtype)
         return q, k[:, : self.tokens, : self.size].transpose(0, 2, 1), v[:, : self.tokens, : self.width]
 
     def constants(self):
@@ -102,24 +115,26 @@ def bind(level, case):
     """Return both steps and the view of the output, whose heads lie next to each other in every row."""
     q, keys, values = case.operands()
     multiplier, numerator, table = case.constants()
-    signed = np.dtype(case.dtype).kind == "i"
+    left, e = IntType.of(q.dtype), case.softmax.codes
+    level, mix_level = (level.multiplying(x.bits, 16 if case.words else 8) for x in (left, e))
     rows, heads = tile_shape(level)[0], case.heads
-    depth, value_depth = padded_depth(level, case.size), padded_depth(level, case.tokens)
-    planes = (2,) if splits(level, case.softmax.codes.bits) else ()
-    columns, value_columns = padded_columns(level, case.tokens), padded_columns(level, case.width)
+    depth, value_depth = padded_depth(level, case.size), padded_depth(mix_level, case.tokens)
+    columns, value_columns = padded_columns(level, case.tokens), padded_columns(mix_level, case.width)
+    added, e_added = offset(level, left.signed, left.bits), offset(mix_level, e.signed, e.bits)
     offsets = [
-        aligned_copy(np.full(shape, offset(level, is_signed), operand_type(level)))
-        for shape, is_signed in (((1, depth), signed), ((1, *planes, value_depth), False))
+        aligned_copy(np.full((1, depth), added, operand_type(level))),
+        aligned_copy(np.full((1, value_depth), e_added, operand_type(mix_level))),
     ]
-    sums = garbage(1, *tile_shape(level), dtype=np.int32)
+    sums = garbage(1, rows, max(tile_shape(level)[1], tile_shape(mix_level)[1]), dtype=np.int32)
     packed = (
-        garbage(heads, depth * columns, dtype=np.int8), garbage(heads, columns, dtype=np.int32),
-        garbage(heads, value_depth * value_columns, dtype=np.int8), garbage(heads, value_columns, dtype=np.int32),
+        garbage(heads, depth * columns, dtype=level.traits.right), garbage(heads, columns, dtype=np.int32),
+        garbage(heads, value_depth * value_columns, dtype=mix_level.traits.right),
+        garbage(heads, value_columns, dtype=np.int32),
     )  # fmt: skip
     wide = -(-max(columns, case.tokens) // 32) * 32
     scratch = (
         garbage(1, rows, depth, dtype=operand_type(level)), garbage(1, rows, wide, dtype=np.int32),
-        garbage(1, rows, *planes, wide, dtype=operand_type(level) if planes else left_type(level, signed=False)),
+        garbage(1, rows, wide, dtype=left_type(mix_level, signed=False)),
         garbage(1, rows, dtype=np.int32), garbage(1, rows, value_columns, dtype=np.int32),
     )  # fmt: skip
     y = garbage(case.queries, heads * case.width, dtype=case.to)
@@ -129,10 +144,10 @@ def bind(level, case):
     bits = (0, 0) if is_table else (softmax.value_bits, softmax.threshold_bits)
     thresholds = aligned_copy(exponential_thresholds((0,) if is_table else softmax.thresholds))
     low, high = case.codes["low"], case.codes["high"]
-    pack = pack_heads.bind(level, keys, values, depth, value_depth, *offsets, sums, *packed)
+    pack = pack_heads.bind(level, mix_level, keys, values, depth, value_depth, *offsets, sums, *packed)
     run = attention.bind(
-        level, q, offset(level, signed), *packed, depth, value_depth, case.tokens, multiplier, case.shift, exponential,
-        *bits, thresholds, offset(level, signed=False), numerator, case.divide_shift, 7, low, high,
+        level, mix_level, q, added, *packed, depth, value_depth, case.tokens, multiplier, case.shift, exponential,
+        *bits, thresholds, numerator, case.divide_shift, 7, low, high,
         *scratch, merged.view(f"i{y.itemsize}"),
     )  # fmt: skip
     return pack, run, merged
@@ -162,6 +177,13 @@ SHAPES = [
 @pytest.mark.parametrize("wide", [False, True])
 def test_shapes(level, shape, dtype, wide):
     assert_equals_reference(level, Case(*shape, dtype=dtype, wide=wide))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("extreme", [False, True])
+def test_operands_of_16_bits(level, shape, wide, extreme):
+    assert_equals_reference(level, Case(*shape, words=True, wide=wide, extreme=extreme, shift=44))
 
 
 @pytest.mark.parametrize("extreme", [False, True])

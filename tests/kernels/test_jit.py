@@ -20,7 +20,7 @@ from intvit.kernels.jit import KERNELS, Kernel
 from intvit.kernels.object_code import read_cached
 from intvit.kernels.probe import make_probe
 from intvit.kernels.progress import told_of_compiling
-from intvit.kernels.tile import left_type, operand_type, tile_shape
+from intvit.kernels.tile import left_type, tile_shape
 from intvit.runtime.engine import Engine
 
 FLOATS = re.compile(r"\b(half|bfloat|float|double|fp128|x86_fp80)\b|\b(fadd|fsub|fmul|fdiv|frem|fcmp|[su]itofp|fpto[su]i)\b")
@@ -54,10 +54,10 @@ def bind_all():
         height, width = tile_shape(level)
         x, line = np.zeros((height, 4), left_type(level, signed=True)), np.zeros(width, np.int32)
         codes, y = np.zeros((1, height, width), np.int8), np.zeros((height, width), np.int8)
-        sums, planes = np.zeros((1, height, width), np.int32), np.zeros((height, 2, 4), operand_type(level))
-        KERNELS["split"].bind(x.astype(np.int16), 0, 0, planes)
-        for left in (x, planes) if level.traits.group == 4 else (x,):
-            linear = level, left, np.zeros(4 * width, np.int8), 4, line, line, 33, 0, -128, 127
+        sums = np.zeros((1, height, width), np.int32)
+        for chosen, left in ((level, x), (level.multiplying(16, 16), x.astype(np.int16))):
+            packed = np.zeros(4 * width, chosen.traits.right)
+            linear = chosen, left, packed, 4, line, line, 33, 0, -128, 127
             KERNELS["linear"].bind(*linear, codes, y)
             KERNELS["linear_general"].bind(*linear, sums, y)
 

@@ -54,14 +54,29 @@ def test_extremes_do_not_saturate(level, kind, depth):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_sums_of_upper_bytes_may_wrap(level):
-    """The upper bytes alone add up to more than 32 bits hold; the lower ones and the bias bring the total back."""
+def test_sums_may_wrap_on_their_way(level):
+    """Sums grow beyond 32 bits; what comes later and the bias bring the total back."""
     x, weight = np.full((7, 800), 127 << 8, np.int16), np.full((800, 65), 100, np.int8)
     x[:, 700:], weight[700:] = 255, -128
-    assert exact(x & ~255, weight, 0).min() > (1 << 31) - 1
+    assert exact(x[:, :700], weight[:700], 0).min() > (1 << 31) - 1
     for bias in (-(1 << 30), -((1 << 31) - 1)):
         case = x, weight, np.full(65, bias, np.int64)
         np.testing.assert_array_equal(product(level, *case), exact(*case))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", EXTREMES)
+@pytest.mark.parametrize("depth", [1, 2, 3, 64, 65, 197])
+def test_right_operands_of_16_bits(level, kind, depth):
+    """Random codes, and extremes of both signs, up to the largest sums that 32 bits hold."""
+    rng, largest = np.random.default_rng(depth), max(abs(code) for code in EXTREMES[kind])
+    limit = min(32767, ((1 << 31) - 1) // (depth * largest))
+    for columns in (1, 16, 65, 197):
+        x, _, _ = operands(rng, 13, depth, columns, kind)
+        signs = np.where(x > np.mean(EXTREMES[kind]), limit, -limit)[0, :, None]
+        for weight in (rng.integers(-limit, limit, (depth, columns), endpoint=True), np.broadcast_to(signs, (depth, columns))):
+            case = x, weight.astype(np.int16), np.zeros(columns, np.int64)
+            np.testing.assert_array_equal(product(level, *case), exact(*case))
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -6,17 +6,14 @@ from llvmlite import ir
 from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.jit import device
 from intvit.kernels.pack import pack
-from intvit.kernels.split import split
 from intvit.kernels.tile import (
     code_tile,
     dot_tile,
     left_type,
     offset,
-    operand_type,
     padded_columns,
     padded_depth,
     panel_width,
-    splits,
     tile_rows,
 )
 
@@ -45,8 +42,9 @@ def codes(level, x, weight, bias, multiplier, numbers, dtype):
 
 def _compute(level, x, weight, bias, tile, more, dtype):
     (rows, k), n = x.shape, weight.shape[1]
+    level = level.multiplying(8 * x.itemsize, 8 * weight.itemsize)
     depth, columns = padded_depth(level, k), padded_columns(level, n)
-    left, packed = left_operand(level, x), aligned_empty((depth * columns,), np.int8)
+    left, packed = left_operand(level, x), aligned_empty((depth * columns,), level.traits.right)
     pack(weight, level, packed)
     added = offset(level, x.dtype.kind == "i", 8 * x.itemsize)
     start = padded(bias - added * weight.sum(0, dtype=np.int64), columns)
@@ -64,10 +62,6 @@ def _compute(level, x, weight, bias, tile, more, dtype):
 def left_operand(level, x):
     """Return codes of 8 or 16 bits as the level's tiles take them, with garbage behind every row."""
     (rows, k), bits, signed = x.shape, 8 * x.itemsize, x.dtype.kind == "i"
-    if splits(level, bits):
-        planes = aligned_copy(np.full((rows, 2, k + 3), 99, operand_type(level)))
-        split.bind(x, offset(level, signed=False), offset(level, signed), planes, grains=1)()
-        return planes
     left = np.full((rows, k + 3), 99).astype(left_type(level, signed) if bits == 8 else x.dtype)
     left[:, :k] = x
     return aligned_copy(left)
