@@ -20,8 +20,8 @@ from intvit.ops.linear import exact_matmul
 class MatMul(Op):
     """`y = a @ b` over the last two axes.
 
-    Inputs: `a` u8/s8/s16 `[..., M, K]`, `b` s8 `[..., K, C]`, with equal leading axes. Output: s32 `[..., M, C]`, proved to fit
-    from the inputs' intervals.
+    Inputs: `a` u8/s8/s16 `[..., M, K]`, `b` s8/s16 `[..., K, C]`, with equal leading axes. Output: s32 `[..., M, C]`, proved to
+    fit from the inputs' intervals.
     """
 
     input_names: ClassVar[tuple[str, ...]] = ("a", "b")
@@ -32,7 +32,7 @@ class MatMul(Op):
     def infer(self, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:
         a, b = inputs
         require(str(a.dtype) in ("u8", "s8", "s16"), f"a must be u8, s8 or s16, got {a.dtype}")
-        require(str(b.dtype) == "s8", f"b must be s8, got {b.dtype}")
+        require(str(b.dtype) in ("s8", "s16"), f"b must be s8 or s16, got {b.dtype}")
         require(len(a.shape) == len(b.shape) >= 2, f"a and b must have the same rank of 2 or more, got {a} and {b}")
         require(a.shape[:-2] == b.shape[:-2], f"leading axes must be equal, got {a} and {b}")
         require(a.shape[-1] == b.shape[-2], f"a's columns must match b's rows, got {a} and {b}")

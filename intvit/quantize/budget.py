@@ -7,7 +7,6 @@ Errors of different places are taken to add up.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +23,10 @@ from intvit.quantize.choose import can_be_wide, readers_of
 from intvit.quantize.injection import Injection
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
+from intvit.quantize.matmul_operand import can_be_wide_operand
 from intvit.quantize.multiplications import has_few_rows, of_product, price_of_layer, products
 from intvit.quantize.site_rounding import Change, rounding
 from intvit.quantize.sites import Site
-from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import WIDE_BITS, round_weights
 
 Array = NDArray[Any]
@@ -67,11 +66,23 @@ class Place:
 
 @dataclass(frozen=True)
 class Product:
-    """A product: the multiplications that take as long, and the items that set the bits of both sides; None has 8 bits."""
+    """A product, and the items that set the bits of its sides.
+
+    Attributes:
+        multiplications: those that take as long.
+        activations: what it reads but weights; the most of their bits count, as codes of 16 bits meet others as if they had
+            as many. Without any, 8 do.
+        weights: of the layer, None if there are none or they have 8 bits.
+    """
 
     multiplications: int
-    activation: str | None
+    activations: tuple[str, ...]
     weights: str | None = None
+
+    def operations(self, bits: Mapping[str, int]) -> int:
+        """Return the bit operations, where items that `bits` does not name have 8."""
+        most = max((bits.get(name, 8) for name in self.activations), default=8)
+        return self.multiplications * most * bits.get(self.weights or "", 8)
 
 
 def choose_bits(
@@ -104,7 +115,7 @@ def choose_bits(
         if progress:
             progress(done + 1, len(places))
     chosen = spend(items, priced, budget)
-    reads_wide = {product.weights for product in priced if chosen.get(product.activation or "") == 16}
+    reads_wide = {product.weights for product in priced if any(chosen.get(a) == 16 for a in product.activations)}
     return Bits(
         activations={name: bits for name, bits in chosen.items() if name not in layers},
         weights={name: bits if name in reads_wide else min(bits, 8) for name, bits in chosen.items() if name in layers},
@@ -141,23 +152,24 @@ def _steps(items: Mapping[str, Item], products: list[Product], chosen: dict[str,
         others = [b for b in item.errors if (b < bits if down else b > bits)]
         if others:
             choice = {name: max(others) if down else min(others)}
-            touched = [p for p in products if name in (p.activation, p.weights)]
+            touched = [p for p in products if name in (*p.activations, p.weights)]
             added = operations(touched, chosen | choice) - operations(touched, chosen)
             yield Step(choice, item.errors[choice[name]] - item.errors[bits], added)
 
 
 def operations(products: list[Product], bits: Mapping[str, int]) -> int:
     """Return the bit operations of products, where items that `bits` does not name have 8."""
-    sides = ((p.multiplications, (bits.get(side, 8) if side else 8 for side in (p.activation, p.weights))) for p in products)
-    return sum(multiplications * math.prod(both) for multiplications, both in sides)
+    return sum(product.operations(bits) for product in products)
 
 
 def _products(context: Context) -> list[Product]:
     graph = context.graph
-    readers = {use.node.name: site.value for site in context.sites.values() for use in site.uses
-               if use.kind == UseKind.LINEAR and use.node is not None}  # fmt: skip
-    linear = [Product(price_of_layer(graph, layer), readers.get(layer.name), layer.name) for layer in context.layers.values()]
-    between_activations = [Product(of_product(graph, node), node.inputs[0]) for node in products(graph, context.layers)]
+    read = [(use.node.name, site.value) for site in context.sites.values() for use in site.uses if use.node is not None]
+    sites = {reader: tuple(value for name, value in read if name == reader) for reader, _ in read}
+    linear = [Product(price_of_layer(graph, layer), sites.get(layer.name, ()), layer.name) for layer in context.layers.values()]
+    between_activations = [
+        Product(of_product(graph, node), (node.inputs[0], *sites[node.name])) for node in products(graph, context.layers)
+    ]
     return linear + between_activations
 
 
@@ -166,7 +178,9 @@ def _activations(context: Context, levels: tuple[int, ...]) -> dict[str, Place]:
     few = [bits for bits in levels if bits <= 8]
     found = {}
     for site in context.sites.values():
-        if can_be_wide(context, site) and not (levels == NARROWER and _feeds_output(context, site)):
+        narrower = can_be_wide(context, site) and not _feeds_output(context, site)
+        wider = can_be_wide(context, site) or can_be_wide_operand(context, site)
+        if narrower if levels == NARROWER else wider:
             found[site.value] = Place(site.value, levels[0], {bits: rounding(context, site, bits) for bits in few})
     for node in context.graph.nodes:
         if levels == WIDER and node.op == "Softmax" and context.family(node) == "polynomial":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.numerics import S16, S32, Interval
+from intvit.ops.softmax_polynomial_wide import WIDE_VALUES
 from intvit.quantize.calibrate import Statistics
 from intvit.quantize.choose import Choice, measured, squared_error
 from intvit.quantize.clip import best_shares
@@ -23,7 +26,7 @@ JUDGED_SHARES = tuple(k / 50 for k in range(40, 56))
 
 
 def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:
-    """Return the signed codes of a site that products of activations read.
+    """Return the signed codes, inside `operand_codes`, of a site that products of activations read.
 
     Channels that are added up share a scale. A zero point is used where it is free: in q k^T one of k adds the same to a whole
     row, which softmax ignores; in softmax(..) v one of v adds a constant, because a row of softmax sums to one, and the
@@ -38,13 +41,43 @@ def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) 
     scale = magnitude * recipe.query_key
     if alone.any():
         scale[alone] = spread_scales(magnitude[alone], recipe.value)
-    codes = signed_codes(recipe.act_bits)
+    codes = operand_codes(context, site)
     scale = scale / codes.high
 
     def encoding(share: float | Array) -> tuple[Array, Array]:
         return scale * share, np.floor(0.5 - centre / (scale * share)) * free
 
     return measured(statistics, *encoding(_shares(context, site, encoding, groups, free)), codes)
+
+
+def can_be_wide_operand(context: Context, site: Site) -> bool:
+    """Whether only products of activations read a site, and could take 16 bits."""
+    return site.kind == UseKind.MATMUL and not context.recipe.normalizes
+
+
+def operand_codes(context: Context, site: Site) -> Interval:
+    """Return the codes of a site that products of activations read.
+
+    Of 16 bits, so many are used that all sums of products stay inside 32 bits, whatever the codes.
+    """
+    if not _is_wide(context, site):
+        return signed_codes(context.recipe.act_bits)
+    limit = min(S16.high, *(_limit(context, use) for use in site.uses))
+    return Interval(-limit, limit)
+
+
+def _is_wide(context: Context, site: Site) -> bool:
+    return context.bits.activations.get(site.value) == 16
+
+
+def _limit(context: Context, use: Use) -> int:
+    """Return the largest magnitude that both operands may have, or values where the other one is what softmax makes."""
+    assert use.node is not None
+    left = use.node.inputs[0]
+    depth = context.graph.shapes[left][-1]
+    if not any(node.op == "Softmax" and node.output == left for node in context.graph.nodes):
+        return math.isqrt(S32.high // depth)
+    return S32.high // (depth * (WIDE_VALUES.high if context.is_wide(left) else context.recipe.softmax_top))
 
 
 def _shares(
@@ -59,11 +92,11 @@ def _shares(
         groups: for every channel, the number of the group that must decide alike, int64 [channels].
         whole: the channels whose ranges the outputs' error may not cut off, bool [channels].
     """
-    codes, statistics = signed_codes(context.recipe.act_bits), context.statistics[site.value]
+    codes, statistics = operand_codes(context, site), context.statistics[site.value]
     if context.recipe.clip_ranges:
         return best_shares(lambda share: squared_error(statistics, *encoding(share), codes), groups)
     layer = next((layer for layer in context.layers.values() if layer.output == site.value), None)
-    if layer is None or not context.recipe.judge_operands:
+    if layer is None or not context.recipe.judge_operands or _is_wide(context, site):
         return 1.0
     sensitivity = context.sensitivities[layer.name]
     real = (context.layer_rows.of(layer) @ layer.weight + layer.bias).astype(np.float32)

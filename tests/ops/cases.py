@@ -89,6 +89,12 @@ def matmul_cases():
     low, high = np.full((1, 2, 7, 511), -32768, np.int16), np.full((1, 2, 511, 3), -128, np.int8)
     yield case("s16-all-minimum", ops.MatMul(), {"a": low, "b": high})
     yield case("s16-tokens-197", ops.MatMul(), {"a": random("wa", (1, 1, 197, 197), np.int16), "b": b})
+    for kind in (np.uint8, np.int8):
+        a, b = random("a", (3, 2, 5, 7), kind), random("wb", (3, 2, 7, 9), np.int16)
+        yield case(f"s16-right-{a.dtype}", ops.MatMul(), {"a": a, "b": b}, batch=3)
+    column, row = random("column", (2, 5, 1), np.int16), random("row", (2, 1, 70), np.int16)
+    column[0, :2, 0] = row[0, 0, :2] = -32768, 32767
+    yield case("s16-both", ops.MatMul(), {"a": column, "b": row}, batch=2)
 
 
 def add_cases():

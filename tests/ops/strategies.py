@@ -64,7 +64,7 @@ def linear(draw):
 def matmul(draw):
     batch, heads, rows, depth, width = draw(BATCH), draw(SIZE), draw(SIZE), draw(SIZE), draw(SIZE)
     a = draw(arrays((batch, heads, rows, depth), draw(st.sampled_from([np.uint8, np.int8, np.int16]))))
-    b = draw(arrays((batch, heads, depth, width), np.int8))
+    b = draw(arrays((batch, heads, depth, width), draw(st.sampled_from([np.int8, np.int16]))))
     return legal(case("random", ops.MatMul(), {"a": a, "b": b}, batch=batch))
 
 

@@ -23,7 +23,7 @@ from intvit.report.choices import bits_lines, chosen_bits
 from intvit.verify import Subject, check_agreement, find_executors
 
 EXPORT = Path(__file__).parent.parent / "data" / "exports" / "timm_torchscript17.onnx"
-PRODUCTS = [Product(100, "a", "v"), Product(300, "b", "w"), Product(50, "c"), Product(80, None)]
+PRODUCTS = [Product(100, ("a",), "v"), Product(300, ("b",), "w"), Product(50, ("c", "a")), Product(80, ())]
 
 
 def images(count, seed):
@@ -31,7 +31,8 @@ def images(count, seed):
 
 
 def cost(chosen):
-    return sum(p.multiplications * chosen.get(p.activation, 8) * chosen.get(p.weights, 8) for p in PRODUCTS)
+    most = [max((chosen.get(name, 8) for name in p.activations), default=8) for p in PRODUCTS]
+    return sum(p.multiplications * bits * chosen.get(p.weights, 8) for p, bits in zip(PRODUCTS, most, strict=True))
 
 
 def items(seed, levels, names):
@@ -67,7 +68,8 @@ def test_an_ample_budget_leaves_the_most_bits_and_a_tiny_one_the_fewest():
 
 def test_what_hurts_most_for_its_cost_keeps_its_bits():
     given = {name: Item(name, {16: 0.0, 8: error}) for name, error in (("a", 9.0), ("b", 10.0), ("c", 1.0))}
-    assert spend(given, PRODUCTS, 1.2) == {"a": 16, "b": 8, "c": 8}
+    assert spend(given, PRODUCTS, 1.2) == {"a": 8, "b": 8, "c": 16}
+    assert spend(given, PRODUCTS, 1.3) == {"a": 16, "b": 8, "c": 16}, "c costs nothing where it meets a"
 
 
 def test_an_injected_error_is_that_of_the_changed_model():

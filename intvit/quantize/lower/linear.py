@@ -21,8 +21,8 @@ from intvit.quantize.lower.gelu_form import gelu_input
 from intvit.quantize.lower.layer_weights import integer_weights, reader_of
 from intvit.quantize.lower.side_branch import emit_with_branch
 from intvit.quantize.lower.wide_weights import emit_with_wide_weights
-from intvit.quantize.matmul_operand import choose_matmul_operand
-from intvit.quantize.ranges import signed_codes, stream_scale, unsigned_codes
+from intvit.quantize.matmul_operand import choose_matmul_operand, operand_codes
+from intvit.quantize.ranges import stream_scale, unsigned_codes
 from intvit.quantize.scores import scores_encoding
 from intvit.quantize.uses import UseKind
 from intvit.quantize.weights import WIDE_BITS
@@ -147,8 +147,9 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
     if site.kind == UseKind.MATMUL:
         choice = choose_matmul_operand(context, site, statistics)
         context.note_error(site, choice.error)
-        codes = signed_codes(context.recipe.act_bits)
-        return replace(context.site_encoding(site, S8, choice.scale, choice.zero_point), span=codes)
+        codes = operand_codes(context, site)
+        dtype = S8 if codes in S8.interval else S16
+        return replace(context.site_encoding(site, dtype, choice.scale, choice.zero_point), span=codes)
     if site.kind == UseKind.SCORES:
         return scores_encoding(context.family_reading(site), statistics, rank)
     if site.kind == UseKind.OUTPUT:
