@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit.ir.op import Bound, Operand, require
 from intvit.ir.tensor_type import TensorType
-from intvit.numerics import S32, Interval, rescale
+from intvit.numerics import S8, S16, S32, Interval, rescale
 from intvit.ops import body
 from intvit.ops.output import RequantizingOp, check_shift, rescale_bound
 
@@ -20,8 +20,8 @@ from intvit.ops.output import RequantizingOp, check_shift, rescale_bound
 class Linear(RequantizingOp):
     """`y = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)`.
 
-    Inputs: `x` u8/s8/s16 `[..., K]`; `weight` s8 `[K, C]`; `bias` s32 `[C]` (holds the input's zero points too); `multiplier`
-    s32 `[C]`. Output: `to` `[..., C]`. The accumulator is s32, proved so from the weights.
+    Inputs: `x` u8/s8/s16 `[..., K]`; `weight` s8/s16 `[K, C]`; `bias` s32 `[C]` (holds the input's zero points too);
+    `multiplier` s32 `[C]`. Output: `to` `[..., C]`. The accumulator is s32, proved so from the weights.
     """
 
     input_names: ClassVar[tuple[str, ...]] = ("x", "weight", "bias", "multiplier")
@@ -42,7 +42,7 @@ class Linear(RequantizingOp):
         self.check_output()
         check_shift(self.shift)
         require(x.dtype.bits <= 16, f"x must have at most 16 bits, got {x.dtype}")
-        require(str(weight.dtype) == "s8" and len(weight.shape) == 2, f"weight must be s8 [K, C], got {weight}")
+        require(weight.dtype in (S8, S16) and len(weight.shape) == 2, f"weight must be s8 or s16 [K, C], got {weight}")
         depth, channels = weight.shape
         require(x.shape[-1:] == (depth,), f"x must end in {depth} channels to match weight {weight}, got {x}")
         require(x.batch_axis != len(x.shape) - 1, f"x must not carry the batch in its channels, got {x}")
@@ -69,17 +69,21 @@ class Linear(RequantizingOp):
 def product_bounds(x: Interval, weight: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the smallest and largest value of `x @ weight` per column, for any `x` inside the interval.
 
-    They also bound every partial sum if zero is in `x`. Sums of at most 2**31 products of 8 by 16 bits are exact in int64.
+    They also bound every partial sum if zero is in `x`. Sums of at most 2**31 products of 16 by 16 bits are exact in int64.
     """
-    total, size = column_sums(weight), column_sums(np.abs(weight).view(np.uint8))
+    total, size = column_sums(weight), column_sums(np.abs(weight).view(f"u{weight.itemsize}"))
     positive, negative = (total + size) >> 1, (total - size) >> 1
     span = Interval(min(x.low, 0), max(x.high, 0))
     return span.low * positive + span.high * negative, span.high * positive + span.low * negative
 
 
 def column_sums(matrix: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the sums [C] of the columns of an s8 or u8 matrix [K, C]; those of 128 rows are exact in int16, and quick."""
-    blocks = [matrix[row : row + 128].sum(0, dtype=np.int16) for row in range(0, len(matrix), 128)]
+    """Return the sums [C] of the columns of a matrix [K, C] of 8 or 16 bits.
+
+    Those of 128 rows are exact in twice the bits, and quick.
+    """
+    partial = np.dtype(f"i{2 * matrix.itemsize}")
+    blocks = [matrix[row : row + 128].sum(0, dtype=partial) for row in range(0, len(matrix), 128)]
     sums: NDArray[np.int64] = np.sum(blocks, 0, dtype=np.int64)
     return sums
 

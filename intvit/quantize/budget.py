@@ -19,12 +19,12 @@ from intvit.ops.softmax_exp import TOP
 from intvit.ops.softmax_polynomial import THRESHOLD_BITS, THRESHOLDS
 from intvit.quantize.bits import Bits
 from intvit.quantize.calibrate import Progress
-from intvit.quantize.choose import can_be_wide, readers_of
+from intvit.quantize.choose import can_be_wide
 from intvit.quantize.injection import Injection
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.lower.context import Context
 from intvit.quantize.matmul_operand import can_be_wide_operand
-from intvit.quantize.multiplications import has_few_rows, of_product, price_of_layer, products
+from intvit.quantize.multiplications import of_product, price_of_layer, products
 from intvit.quantize.site_rounding import Change, rounding
 from intvit.quantize.sites import Site
 from intvit.quantize.weights import WIDE_BITS, round_weights
@@ -103,9 +103,8 @@ def choose_bits(
     """
     assert context.recipe.budget is not None
     budget = float(context.recipe.budget)
-    levels, weights_of = (WIDER, _wider_weights) if budget >= 1 else (NARROWER, _narrower_weights)
-    layers, priced = context.layers, _products(context)
-    places = _activations(context, levels) | weights_of(context)
+    levels, layers, priced = WIDER if budget >= 1 else NARROWER, context.layers, _products(context)
+    places = _activations(context, levels) | (_weights(context) if levels == NARROWER else {})
     images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
     injection = Injection(model, [p.cut for p in places.values()], [layer.input for layer in layers.values()], images)
     items = {}
@@ -115,10 +114,10 @@ def choose_bits(
         if progress:
             progress(done + 1, len(places))
     chosen = spend(items, priced, budget)
-    reads_wide = {product.weights for product in priced if any(chosen.get(a) == 16 for a in product.activations)}
+    meet_wide = [p.weights for p in priced if p.weights and any(chosen.get(name) == 16 for name in p.activations)]
     return Bits(
         activations={name: bits for name, bits in chosen.items() if name not in layers},
-        weights={name: bits if name in reads_wide else min(bits, 8) for name, bits in chosen.items() if name in layers},
+        weights={name: bits for name, bits in chosen.items() if name in layers} | dict.fromkeys(meet_wide, WIDE_BITS),
     )
 
 
@@ -203,14 +202,7 @@ def _softmax_rounding(value: str) -> Change:
     return change
 
 
-def _wider_weights(context: Context) -> dict[str, Place]:
-    """Return the weights of every layer that few rows and perhaps 16 bits go into, by its name."""
-    graph, wide = context.graph, [site for site in context.sites.values() if can_be_wide(context, site)]
-    layers = [layer for site in wide for layer, _ in readers_of(context, site) if has_few_rows(graph, layer)]
-    return {layer.name: Place(layer.output, WIDE_BITS, {8: _weight_rounding(context, layer, 8)}) for layer in layers}
-
-
-def _narrower_weights(context: Context) -> dict[str, Place]:
+def _weights(context: Context) -> dict[str, Place]:
     """Return the weights of every layer whose input has codes of its own, but those that make the outputs, by its name."""
     free = [layer for layer in context.layers.values() if not layer.kernel and not context.makes_output(layer)]
     fewer = [bits for bits in NARROWER if bits < 8]

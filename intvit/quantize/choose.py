@@ -24,7 +24,7 @@ from intvit.quantize.ranges import (
 from intvit.quantize.recipe import Spread
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import UseKind
-from intvit.quantize.weights import WIDE_BITS, in_two_parts, round_weights
+from intvit.quantize.weights import round_weights
 
 if TYPE_CHECKING:
     from intvit.quantize.lower.context import Context
@@ -34,7 +34,7 @@ JUDGED_ROWS = 1024
 """How many rows candidates are judged by."""
 CERTAIN_ROWS = 4
 """How many rows calibration must see for each channel."""
-ACCUMULATOR_SHARE = 0.25
+ACCUMULATOR_SHARE = 0.5
 """The share of a 32-bit accumulator that 16-bit inputs may fill; the rest is for the bias and for rounding of the weights."""
 
 
@@ -148,10 +148,8 @@ def wide_limit(context: Context, site: Site) -> int | None:
     shape = _wide_shape(context, site)
     heaviest = 1.0
     for layer, channels in readers_of(context, site):
-        bits = context.weight_bits(layer)
-        codes, _ = round_weights(layer.weight * shape[channels, None], bits)
-        parts = in_two_parts(codes) if bits == WIDE_BITS else codes
-        heaviest = max(heaviest, float(np.abs(parts).sum(0).max()))
+        codes, _ = round_weights(layer.weight * shape[channels, None], context.weight_bits(layer))
+        heaviest = max(heaviest, float(np.abs(codes).sum(0).max()))
     return min(S16.high, int(S32.high * ACCUMULATOR_SHARE / heaviest))
 
 

@@ -58,7 +58,7 @@ def can_be_wide_operand(context: Context, site: Site) -> bool:
 def operand_codes(context: Context, site: Site) -> Interval:
     """Return the codes of a site that products of activations read.
 
-    Of 16 bits, so many are used that all sums of products stay inside 32 bits, whatever the codes.
+    Of 16 bits, so many are used that all sums of products, and differences of scores, stay inside 32 bits, whatever the codes.
     """
     if not _is_wide(context, site):
         return signed_codes(context.recipe.act_bits)
@@ -76,7 +76,7 @@ def _limit(context: Context, use: Use) -> int:
     left = use.node.inputs[0]
     depth = context.graph.shapes[left][-1]
     if not any(node.op == "Softmax" and node.output == left for node in context.graph.nodes):
-        return math.isqrt(S32.high // depth)
+        return math.isqrt(S32.high // 2 // depth)
     return S32.high // (depth * (WIDE_VALUES.high if context.is_wide(left) else context.recipe.softmax_top))
 
 

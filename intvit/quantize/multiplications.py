@@ -12,11 +12,6 @@ FEWEST_ROWS = 8
 """A product of fewer rows takes as long as one of so many, as it waits for its weights."""
 
 
-def has_few_rows(graph: FloatGraph, layer: LinearLayer) -> bool:
-    """Whether a linear layer waits for its weights."""
-    return _rows(graph, layer) <= FEWEST_ROWS
-
-
 def price_of_layer(graph: FloatGraph, layer: LinearLayer) -> int:
     """Return the multiplications that take as long as a linear layer does."""
     return max(_rows(graph, layer), FEWEST_ROWS) * layer.weight.size

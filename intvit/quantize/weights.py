@@ -23,10 +23,8 @@ CLIPS = np.linspace(1.0, 0.5, 26)
 """Shares of a channel's largest weight that are tried as the end of its codes, where there are few of them."""
 
 
-WIDE_BITS = 15
-"""The bits of weights in two parts of 8 bits each, which layers that few rows read can have."""
-LOW_BITS = 7
-"""The bits of such a weight that its low part holds."""
+WIDE_BITS = 10
+"""The bits of weights that meet codes of 16 bits: they take no longer there than 8, and leave the codes room in the sums."""
 
 
 def largest_code(bits: int) -> int:
@@ -106,12 +104,6 @@ def rounded_weights(
 ) -> tuple[Array, Array]:
     """Round weights float64 [K, C] by `compensated_weights` if the errors are to be compensated, else by `round_weights`."""
     return compensated_weights(weight, inputs, bits, outputs) if compensate else round_weights(weight, bits)
-
-
-def in_two_parts(codes: Array) -> Array:
-    """Return weights of 15 bits, float64 [K, C], as parts of 8 bits, [2 K, C]: `codes = high 2^7 + low`, high parts first."""
-    high = np.minimum(np.floor(codes / (1 << LOW_BITS) + 0.5), largest_code(8))
-    return np.concatenate([high, codes - high * (1 << LOW_BITS)])
 
 
 def _ordered_factor(matrix: Array) -> tuple[Array, Array]:

@@ -59,7 +59,7 @@ class PackedLinear:
         Columns are padded to whole panels.
         """
         weight, x = at.value(1), at.inputs[0].dtype
-        level = at.level.multiplying(x.bits)
+        level = at.level.multiplying(x.bits, at.inputs[1].dtype.bits)
         depth, columns = padded_depth(level, weight.shape[0]), padded_columns(level, weight.shape[1])
         packed = aligned_empty((depth * columns,), level.traits.right)
         pack(weight, level, packed)
@@ -97,7 +97,7 @@ def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
     weights = PackedLinear.of(at)
     scratch: Scratch
     kernel, scratch = linear, (_panel(at, weights.level), np.dtype(f"i{op.to.dtype.itemsize}"))
-    if not rescales_in_tile(op, at.inputs[0].dtype, at.inputs[1].shape[0], at.value(2)):
+    if not rescales_in_tile(op, at.inputs[0].dtype, at.inputs[1], at.value(2)):
         kernel, scratch = linear_general, sums_tile(weights.level)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:

@@ -57,8 +57,8 @@ def group_nodes(graph: Graph, types: Types) -> list[Group]:
 def _fused_from(node: Node, graph: Graph, readers: Readers, types: Types) -> Group | None:
     """Return the group that starts with a node, if there is one."""
     if isinstance(node.op, ops.Linear):
-        x, depth, bias = types[node.inputs[0]].dtype, types[node.inputs[1]].shape[0], graph.constants[node.inputs[2]]
-        return _linear_group(node, readers, types) if rescales_in_tile(node.op, x, depth, bias) else None
+        x, weight, bias = types[node.inputs[0]].dtype, types[node.inputs[1]], graph.constants[node.inputs[2]]
+        return _linear_group(node, readers, types) if rescales_in_tile(node.op, x, weight, bias) else None
     if isinstance(node.op, ops.MatMul):
         return _attention_group(node, readers, types)
     return None

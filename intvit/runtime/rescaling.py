@@ -7,14 +7,15 @@ from typing import Any
 from numpy.typing import NDArray
 
 from intvit import ops
+from intvit.ir import TensorType
 from intvit.kernels.codes_ir import fits_high_half
-from intvit.numerics import S8, S32, IntType
+from intvit.numerics import S32, IntType
 
 
-def rescales_in_tile(op: ops.Linear, x: IntType, depth: int, bias: NDArray[Any]) -> bool:
-    """Whether the high halves of the products with multipliers are enough, for inputs of a type and any weights.
+def rescales_in_tile(op: ops.Linear, x: IntType, weight: TensorType, bias: NDArray[Any]) -> bool:
+    """Whether the high halves of the products with multipliers are enough, for any inputs and weights [K, C] of these types.
 
     Sums are no larger than s32, as the certificate proves.
     """
-    largest = depth * ((1 << x.bits) - 1) * -S8.low + max(abs(int(bias.min())), abs(int(bias.max())))
+    largest = weight.shape[0] * ((1 << x.bits) - 1) * -weight.dtype.low + max(abs(int(bias.min())), abs(int(bias.max())))
     return fits_high_half(min(largest, S32.high), op.shift, op.zero_point, op.low, op.high)

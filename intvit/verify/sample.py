@@ -31,8 +31,8 @@ class Shape:
         hidden: width of the MLPs.
         classes: outputs.
         tables: whether softmax and GELU are read from tables instead of being polynomials.
-        wide: whether 16 bits lie behind the attention, in the MLPs of the class token, and in one more MLP and the head that
-            it alone goes through.
+        wide: whether 16 bits lie in and behind the attention, in the MLPs of the class token, and in one more MLP and the head
+            that it alone goes through.
     """
 
     grid: int = 3
@@ -53,6 +53,8 @@ class Shape:
 
 WIDE = 9000
 """About the standard deviation of 16-bit codes."""
+FINER_BITS = 2
+"""By how many bits queries, keys and values are finer in 16 bits than in 8."""
 DEIT_TINY = Shape(grid=14, patch=16, channels=192, heads=3, depth=12, hidden=768, classes=1000)
 
 
@@ -116,14 +118,20 @@ class _Builder:
         (output,) = self.add_all(op, *inputs)
         return output
 
-    def linear(self, x: str, depth: int, channels: int, to: IntType, spread: float = 1.0, magnitude: int = 74) -> str:
-        """Add a Linear whose outputs fill about `spread` of the type for random codes of the given standard deviation."""
+    def linear(
+        self, x: str, depth: int, channels: int, to: IntType, spread: float = 1.0, magnitude: int = 74, limit: int = 0
+    ) -> str:
+        """Add a Linear whose outputs fill about `spread` of the type for random codes of the given standard deviation.
+
+        A limit bounds the magnitude of the outputs.
+        """
+        low, high = (-limit, limit) if limit else (to.low, to.high)
         weight = self.rng.integers(-127, 128, (depth, channels)).astype(np.int8)
-        dyadic = Dyadic.nearest(spread * (to.high - to.low) / 6 / (math.sqrt(depth) * 74 * magnitude))
+        dyadic = Dyadic.nearest(spread * (high - low) / 6 / (math.sqrt(depth) * 74 * magnitude))
         multiplier = self.rng.integers(dyadic.multiplier // 2, dyadic.multiplier, channels, endpoint=True)
         bias = -128 * weight.sum(0, dtype=np.int64) + self.rng.integers(-2000, 2000, channels)
         names = [self.constant(v) for v in (weight, bias.astype(np.int32), multiplier.astype(np.int32))]
-        return self.add(ops.Linear(shift=dyadic.shift, **_all_of(to)), x, *names)
+        return self.add(ops.Linear(shift=dyadic.shift, to=to, low=low, high=high), x, *names)
 
     def layer_norm(self, x: str, to: IntType = U8) -> str:
         multiplier = self.rng.integers(-(1 << 20), 1 << 20, self.shape.channels).astype(np.int32)
@@ -137,7 +145,7 @@ class _Builder:
     def attention(self, x: str) -> str:
         tokens, channels, heads = self.shape.tokens, self.shape.channels, self.shape.heads
         size = channels // heads
-        split = self.add(ops.Reshape(shape=(-1, tokens, 3, heads, size)), self.linear(x, channels, 3 * channels, S8))
+        split = self.add(ops.Reshape(shape=(-1, tokens, 3, heads, size)), self.operands(x))
         split = self.add(ops.Transpose(perm=(2, 0, 3, 1, 4)), split)
         q, k, v = (
             self.add(ops.Reshape(shape=(-1, heads, tokens, size)), self.add(ops.Slice(axis=0, start=i, end=i + 1), split))
@@ -146,22 +154,31 @@ class _Builder:
         scores = self.add(ops.MatMul(), q, self.add(ops.Transpose(perm=(0, 1, 3, 2)), k))
         e, row_sum = self.softmax(scores)
         numerator = self.constant(self.rng.integers(1 << 30, 1 << 31, (1, heads, 1, 1)))
-        to, zero_point, shift = (S16, 0, 23) if self.shape.wide else (U8, 128, 30)
+        to, zero_point, shift = (S16, 0, 23 + FINER_BITS) if self.shape.wide else (U8, 128, 30)
         divide = ops.SoftmaxDivide(shift=shift, zero_point=zero_point, **_all_of(to))
         mixed = self.add(divide, self.add(ops.MatMul(), e, v), row_sum, numerator)
         merged = self.add(ops.Transpose(perm=(0, 2, 1, 3)), mixed)
         merged = self.add(ops.Reshape(shape=(-1, tokens, channels)), merged)
         return self.linear(merged, channels, channels, S16, magnitude=WIDE if self.shape.wide else 74)
 
+    def operands(self, x: str) -> str:
+        """Add the Linear that makes queries, keys and values."""
+        channels = self.shape.channels
+        if not self.shape.wide:
+            return self.linear(x, channels, 3 * channels, S8)
+        return self.linear(x, channels, 3 * channels, S16, limit=S8.high << FINER_BITS)
+
     def softmax(self, scores: str) -> tuple[str, ...]:
-        per_head = (1, self.shape.heads, 1, 1)
+        per_head, wide = (1, self.shape.heads, 1, 1), self.shape.wide
+        shift = 15 + 2 * FINER_BITS * wide
         if self.shape.tables:
             table = self.constant(np.sort(self.rng.integers(0, 256, 1024).astype(np.uint8))[::-1].copy())
             self.constants[table][0] = 255
             multiplier = self.constant(self.rng.integers(1 << 9, 1 << 11, per_head).astype(np.int32))
-            return self.add_all(ops.SoftmaxTable(shift=15), scores, multiplier, table)
+            return self.add_all(ops.SoftmaxTable(shift=shift), scores, multiplier, table)
         multiplier = self.constant(self.rng.integers(1 << 14, 1 << 16, per_head).astype(np.int32))
-        return self.add_all(ops.SoftmaxPolynomial(shift=15, coefficients=CUBIC), scores, multiplier)
+        kind = ops.SoftmaxPolynomialWide if wide else ops.SoftmaxPolynomial
+        return self.add_all(kind(shift=shift, coefficients=CUBIC), scores, multiplier)
 
     def mlp(self, x: str) -> str:
         channels, hidden, tokens = self.shape.channels, self.shape.hidden, self.shape.tokens

@@ -51,9 +51,9 @@ def linear(draw):
     batch, rows, depth, width = draw(BATCH), draw(SIZE), draw(SIZE), draw(SIZE)
     kind = draw(st.sampled_from([np.uint8, np.int8, np.int16]))
     op = ops.Linear(shift=draw(SHIFT), **outputs(draw, S8, U8, S16, S32))
-    limit, low = 1 << draw(st.integers(0, 30)), draw(st.sampled_from([-8, -128]))
+    limit, low = 1 << draw(st.integers(0, 30)), draw(st.sampled_from([-8, -128, -512]))
     constants = {
-        "weight": draw(arrays((depth, width), np.int8, low, -1 - low)),
+        "weight": draw(arrays((depth, width), np.int16 if low < -128 else np.int8, low, -1 - low)),
         "bias": draw(arrays((width,), np.int32, -limit, limit)),
         "multiplier": multipliers(draw, (width,), signed=True),
     }

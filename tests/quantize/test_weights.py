@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 
 from intvit.quantize.weights import (
-    LOW_BITS,
-    WIDE_BITS,
     _rounding_errors,
     compensated_weights,
-    in_two_parts,
     largest_code,
     round_weights,
 )
@@ -95,11 +92,3 @@ def test_few_codes_are_spent_where_most_weights_are():
     assert (scale < widest).all()
     plain = np.clip(np.floor(weight / widest + 0.5), -7, 7) * widest
     assert ((codes * scale - weight) ** 2).sum() < ((plain - weight) ** 2).sum()
-
-
-def test_two_parts_of_8_bits_tell_every_weight_of_15_bits():
-    codes = np.arange(-largest_code(WIDE_BITS), largest_code(WIDE_BITS) + 1.0)[:, None]
-    high, low = np.split(in_two_parts(codes), 2)
-    np.testing.assert_array_equal(high * (1 << LOW_BITS) + low, codes)
-    assert np.abs(np.concatenate([high, low])).max() <= largest_code(8) + 1
-    assert np.concatenate([high, low]).max() <= largest_code(8)

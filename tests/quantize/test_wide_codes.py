@@ -12,7 +12,7 @@ from intvit.quantize.ranges import HEADROOM
 from intvit.quantize.recipe import RECIPES
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
-from intvit.quantize.weights import WIDE_BITS, in_two_parts, round_weights
+from intvit.quantize.weights import WIDE_BITS, round_weights
 
 CHANNELS, TOKENS = 384, 5
 
@@ -64,15 +64,15 @@ def test_weights_lose_less_than_with_one_scale(seed):
     assert weight_error(scale, layer, samples) < 0.9 * weight_error(np.ones(CHANNELS), layer, samples)
 
 
-def test_weights_of_two_parts_leave_room_for_both():
+def test_finer_weights_leave_room_in_the_sums():
     context, site, _, layer = place(0, 1.0)
     narrow = wide_limit(context, site)
     context.weight_bits = lambda layer: WIDE_BITS
     limit = wide_limit(context, site)
     scale, _ = wide_codes(context, site, limit)
-    parts = in_two_parts(round_weights(layer.weight * scale[:, None], WIDE_BITS)[0])
-    assert limit < narrow
-    assert np.abs(parts).sum(0).max() * limit < S32.high / 2
+    codes, _ = round_weights(layer.weight * scale[:, None], WIDE_BITS)
+    assert 1 << 11 < limit < narrow
+    assert np.abs(codes).sum(0).max() * limit <= S32.high / 2
 
 
 def test_channels_without_weights_are_harmless():

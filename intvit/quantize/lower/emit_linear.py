@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.numerics import common_shift
+from intvit.numerics import S8, common_shift
 from intvit.ops import Linear
 from intvit.quantize.encoding import Encoding
 from intvit.quantize.lower.context import Context
@@ -51,11 +51,17 @@ def emit_linear(context: Context, name: str, source: str, layer: RealLinear, enc
     op = Linear(to=encoding.dtype, low=encoding.low, high=encoding.high, zero_point=common_zero, shift=shift)
     inputs = (
         source,
-        context.builder.constant(f"{name}.weight", layer.codes.astype(np.int8)),
+        context.builder.constant(f"{name}.weight", _narrowest(layer.codes)),
         context.builder.constant(f"{name}.bias", folded_bias),
         context.builder.constant(f"{name}.multiplier", np.array(multipliers, np.int32)),
     )
     return context.emit(name, op, *inputs)
+
+
+def _narrowest(codes: Array) -> Array:
+    """Return weights as s8, or as s16 if they have more bits."""
+    result: Array = codes.astype(np.int8 if np.abs(codes).max(initial=0) <= S8.high else np.int16)
+    return result
 
 
 def last_axis(array: Array, size: int) -> Array:

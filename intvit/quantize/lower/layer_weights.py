@@ -17,7 +17,7 @@ from intvit.quantize.lower.emit_linear import RealLinear
 from intvit.quantize.lower.side_branch import SideBranch
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
-from intvit.quantize.weights import WIDE_BITS, round_weights, rounded_weights
+from intvit.quantize.weights import round_weights, rounded_weights
 
 Array = NDArray[Any]
 
@@ -98,7 +98,7 @@ def _rank(context: Context, layer: LinearLayer, inputs: LayerInputs, weight: Arr
     """
     half, per_rank = (len(inputs.real) + 1) // 2, sum(weight.shape) / weight.size
     ranks = [rank for rank in context.recipe.low_rank if rank * per_rank <= context.recipe.branch_share]
-    if not ranks or layer.kernel or context.makes_output(layer) or context.weight_bits(layer) == WIDE_BITS:
+    if not ranks or layer.kernel or context.makes_output(layer):
         return 0
     correction = low_rank(weight - rounded, inputs.weighted()[half:], max(ranks), inputs.outputs)
     wanted, units = inputs.real[:half] @ layer.weight, inputs.units[:half]

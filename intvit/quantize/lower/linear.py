@@ -20,12 +20,10 @@ from intvit.quantize.lower.emit_linear import emit_linear, last_axis
 from intvit.quantize.lower.gelu_form import gelu_input
 from intvit.quantize.lower.layer_weights import integer_weights, reader_of
 from intvit.quantize.lower.side_branch import emit_with_branch
-from intvit.quantize.lower.wide_weights import emit_with_wide_weights
 from intvit.quantize.matmul_operand import choose_matmul_operand, operand_codes
 from intvit.quantize.ranges import stream_scale, unsigned_codes
 from intvit.quantize.scores import scores_encoding
 from intvit.quantize.uses import UseKind
-from intvit.quantize.weights import WIDE_BITS
 
 Array = NDArray[Any]
 LOGIT_BITS = 20
@@ -44,9 +42,7 @@ def lower_linear(context: Context, layer: LinearLayer) -> None:
     encoding = output_encoding(context, layer.output, rank=len(context.graph.shapes[layer.output]))
     if layer.kernel:
         encoding = _reshaped(encoding, 1, 1, 1, -1)
-    if context.weight_bits(layer) == WIDE_BITS:
-        result = emit_with_wide_weights(context, layer.name, name, weights, encoding)
-    elif branch is None:
+    if branch is None:
         result = emit_linear(context, layer.name, name, weights, encoding)
     else:
         result = emit_with_branch(context, layer.name, name, weights, branch, encoding)
