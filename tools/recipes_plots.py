@@ -1,4 +1,4 @@
-"""The plots of docs/results/recipes.md."""
+"""The plots of docs/results/recipes.md and ablation.md."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from recipes_tables import Results, decibels
 BAR, HEAD = 0.26, 0.7
 
 
-def draw_all(results: Sequence[Results], page: Path) -> None:
-    """Draw what there is, beside the page."""
+def draw_all(results: Sequence[Results], folder: Path) -> None:
+    """Draw what there is."""
     for task in results:
         if task.rows:
-            draw_ladder(task, page.with_name(f"{page.stem}_{task.name}.svg"))
+            draw_ladder(task, folder / f"recipes_{task.name}.svg")
     if steps := [task for task in results if task.steps]:
-        draw_ablation(steps, page.with_name(f"{page.stem}_ablation.svg"))
+        draw_ablation(steps, folder / "recipes_ablation.svg")
     if noise := [task for task in results if task.noise]:
-        draw_noise(noise, page.with_name(f"{page.stem}_sites.svg"))
+        draw_noise(noise, folder / "recipes_sites.svg")
 
 
 def draw_ladder(task: Results, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Measure recipes at several widths on DeiT-Tiny and on the shipped digits model; write docs/results/recipes.md and its plots.
+"""Measure recipes on DeiT-Tiny and on the shipped digits model; write recipes.md, ablation.md and their plots to docs/results.
 
     python tools/recipes_report.py --data DATA --work WORK
 
@@ -19,11 +19,15 @@ from lab import REPOSITORY, RESULTS, intvit
 from recipes_ladder import LADDER, Rung, ablation, replacements, require_recipes
 from recipes_measure import Bench, Task
 from recipes_plots import draw_all
-from recipes_tables import Results, Step, compared, report_sections
+from recipes_tables import Results, Step, ablation_sections, compared, ladder_sections
 from report_head import report_head
 
-REPORT = RESULTS / "recipes.md"
 PARTS = ("ladder", "ablation", "replacements", "sites")
+PAGES = {
+    "recipes.md": ("# Recipes, measured\n", ladder_sections),
+    "ablation.md": ("# What each ingredient of the default recipe gives\n", ablation_sections),
+}
+"""The pages' titles, and what makes their sections; a page without any is not written."""
 DIGITS = "digits"
 
 
@@ -71,7 +75,7 @@ def parse_options() -> tuple[argparse.Namespace, str]:
     parser.add_argument("--seconds", type=int, default=10, metavar="S", help="time for the rounds of each latency (10)")
     parser.add_argument("--rungs", nargs="+", type=Rung.parse, metavar="RECIPE:W:A", default=LADDER, help="rows (all)")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="sections (all)")
-    parser.add_argument("-o", "--output", type=Path, default=REPORT, help="where to write the page; its plots go beside it")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS, help="the folder to write to")
     options = parser.parse_args()
     command = "python tools/recipes_report.py" + (" --data DATA" if options.data else "") + " --work WORK"
     for name in ("images", "calib_images", "seconds"):
@@ -93,10 +97,12 @@ def main() -> None:
     bench = Bench(work, options.images, options.calib_images, options.seconds)
     intvit("doctor", "--warm")
     results = [measure(bench, task, options.rungs, options.parts) for task in find_tasks(options.data, work)]
-    parts = ["# Recipes, measured\n", report_head(command), introduction(bench, results), *report_sections(results)]
-    options.output.write_text("\n".join(parts))
+    for name, (title, make_sections) in PAGES.items():
+        if sections := make_sections(results):
+            text = "\n".join([title, report_head(command), introduction(bench, results), *sections])
+            (options.output / name).write_text(text)
+            print(text)
     draw_all(results, options.output)
-    print(options.output.read_text())
 
 
 if __name__ == "__main__":

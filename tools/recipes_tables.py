@@ -1,4 +1,4 @@
-"""The tables of docs/results/recipes.md, from what tools/recipes_measure.py measured."""
+"""The tables of docs/results/recipes.md and ablation.md, from what tools/recipes_measure.py measured."""
 
 from __future__ import annotations
 
@@ -44,20 +44,24 @@ class Results:
     noise: dict[str, dict[str, float]]
 
 
-def report_sections(results: Sequence[Results]) -> list[str]:
-    """Return the report's sections as Markdown."""
+def ladder_sections(results: Sequence[Results]) -> list[str]:
+    """Return the sections on whole recipes as Markdown."""
     parts = []
     for task in results:
         parts += [ladder_section(task)] if task.rows else []
         parts += [published_section(task.rows)] if task.rows and task.published else []
+    return [*parts, NOISE_SECTION] if any(task.noise for task in results) else parts
+
+
+def ablation_sections(results: Sequence[Results]) -> list[str]:
+    """Return the sections on ingredients as Markdown."""
+    parts = []
     if steps := [task for task in results if task.steps]:
         parts.append(
             "## One ingredient at a time\n\n![signal to noise](recipes_ablation.svg)\n\n" + _join(map(ablation_table, steps))
         )
     if replaced := [task for task in results if task.replaced]:
         parts.append("## One operator replaced\n\nGains are against the default.\n\n" + _join(map(replaced_table, replaced)))
-    if any(task.noise for task in results):
-        parts.append(NOISE_SECTION)
     return parts
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,12 @@ from intvit.quantize.calibrate import Statistics
 from intvit.quantize.choose import Choice, measured, squared_error
 from intvit.quantize.clip import best_shares
 from intvit.quantize.lower.context import Context
-from intvit.quantize.ranges import decode, encode, signed_codes, spread_scales, tied_magnitudes
+from intvit.quantize.ranges import signed_codes, spread_scales, tied_magnitudes
 from intvit.quantize.recipe import NORMALIZED_SOFTMAXES
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
 
 Array = NDArray[Any]
-JUDGED_SHARES = tuple(k / 50 for k in range(40, 56))
-"""The shares of calibrated ranges, with their margins, that are tried where the outputs' error decides."""
 
 
 def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) -> Choice:
@@ -47,7 +44,8 @@ def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) 
     def encoding(share: float | Array) -> tuple[Array, Array]:
         return scale * share, np.floor(0.5 - centre / (scale * share)) * free
 
-    return measured(statistics, *encoding(_shares(context, site, encoding, groups, free)), codes)
+    share = best_shares(lambda s: squared_error(statistics, *encoding(s), codes), groups) if recipe.clip_ranges else 1.0
+    return measured(statistics, *encoding(share), codes)
 
 
 def can_be_wide_operand(context: Context, site: Site) -> bool:
@@ -78,37 +76,6 @@ def _limit(context: Context, use: Use) -> int:
     if not any(node.op == "Softmax" and node.output == left for node in context.graph.nodes):
         return math.isqrt(S32.high // 2 // depth)
     return S32.high // (depth * (WIDE_VALUES.high if context.is_wide(left) else context.recipe.softmax_top))
-
-
-def _shares(
-    context: Context, site: Site, encoding: Callable[[float], tuple[Array, Array]], groups: Array, whole: Array
-) -> Array | float:
-    """Return the share of its range, and margin, at which each channel is rounded best: by its own error or the outputs'.
-
-    Args:
-        context: the lowering's state.
-        site: what products of activations read.
-        encoding: returns scales and zero points, float64 [channels], for a share.
-        groups: for every channel, the number of the group that must decide alike, int64 [channels].
-        whole: the channels whose ranges the outputs' error may not cut off, bool [channels].
-    """
-    codes, statistics = operand_codes(context, site), context.statistics[site.value]
-    if context.recipe.clip_ranges:
-        return best_shares(lambda share: squared_error(statistics, *encoding(share), codes), groups)
-    layer = next((layer for layer in context.layers.values() if layer.output == site.value), None)
-    if layer is None or not context.recipe.judge_operands or _is_wide(context, site):
-        return 1.0
-    sensitivity = context.sensitivities[layer.name]
-    real = (context.layer_rows.of(layer) @ layer.weight + layer.bias).astype(np.float32)
-    rows, counts = sensitivity.even_rows.astype(np.float32), np.diag(sensitivity.channels)
-
-    def error(share: float) -> Array:
-        scale, zero_point = (a.astype(np.float32) for a in encoding(share))
-        noise = decode(encode(real, scale, zero_point, codes), scale, zero_point) - real
-        result: Array = np.where(whole & (share < 1), np.inf, (rows @ noise**2) * counts)
-        return result
-
-    return best_shares(error, groups, JUDGED_SHARES)
 
 
 def free_zero_points(context: Context, site: Site) -> Array:

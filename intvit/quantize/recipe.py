@@ -76,7 +76,6 @@ class Recipe:
         compensate_weights: round each weight so that the errors of earlier ones are compensated (GPTQ, arXiv 2210.17323).
         output_aware: where errors of weights are compensated, let them count as they do at the model's outputs, by the
             gradients of these (`sensitivity.py`).
-        judge_operands: choose how far the ranges of queries, keys and values reach by the same gradients.
         low_rank: ranks that are tried for side branches which make up for the rounding of the weights; none if empty
             (AILoC of AIQViT, arXiv 2502.04628).
         branch_share: the most multiplications that a side branch may take, over those of its layer.
@@ -124,7 +123,6 @@ class Recipe:
     )
     compensate_weights: bool = True
     output_aware: bool = True
-    judge_operands: bool = False
     low_rank: tuple[int, ...] = ()
     branch_share: float = 0.12
     easy_share: float = 1.0
@@ -147,7 +145,7 @@ class Recipe:
     @property
     def differentiates(self) -> bool:
         """Whether any choice asks for the gradients of the model's outputs."""
-        return self.output_aware or self.judge_operands or len(self.gelu_candidates) > 1 or self.residual_share > 0
+        return self.output_aware or len(self.gelu_candidates) > 1 or self.residual_share > 0
 
     @property
     def normalizes(self) -> bool:
@@ -185,7 +183,7 @@ _MINMAX = Recipe(
 )
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
-    "accurate": Recipe("accurate", budget=1.58, residual_share=0.0, judge_operands=True),
+    "accurate": Recipe("accurate", budget=1.58, residual_share=0.0),
     "tables": Recipe("tables", softmax="table", gelu="table"),
     "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
     "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),

@@ -1,74 +1,85 @@
-"""Codes of queries, keys and values: how far their ranges reach, judged by the model's outputs."""
+"""Codes of queries, keys and values: 8 bits over their ranges, and of 16 as many as all sums leave room for."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.contexts import differentiated
 
 from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
+from intvit.numerics import S8, S16, S32, Interval
+from intvit.ops.softmax_polynomial_wide import WIDE_VALUES
 from intvit.quantize.api import normalizer
-from intvit.quantize.matmul_operand import JUDGED_SHARES, choose_matmul_operand, free_zero_points
-from intvit.quantize.ranges import decode, encode, signed_codes
-from intvit.quantize.recipe import Recipe
+from intvit.quantize.bits import Bits
+from intvit.quantize.calibrate import calibrate
+from intvit.quantize.float_graph import FloatGraph
+from intvit.quantize.linear_layers import linear_layers
+from intvit.quantize.lower.context import Context
+from intvit.quantize.matmul_operand import can_be_wide_operand, choose_matmul_operand, operand_codes
+from intvit.quantize.recipe import RECIPES, Recipe
+from intvit.quantize.sites import find_sites
 from intvit.quantize.uses import UseKind
 
 EXPORTS = Path(__file__).parent.parent / "data" / "exports"
-IMAGES = list(np.random.default_rng(7).integers(0, 256, (12, 16, 16, 3), np.uint8))
+IMAGES = list(np.random.default_rng(7).integers(0, 256, (6, 16, 16, 3), np.uint8))
 NORMALIZE = normalizer(Preprocess.preset("imagenet", 16, 16))
 
 
 @pytest.fixture(params=["timm_torchscript17.onnx", "hf_torchscript17.onnx"])
 def context(request):
-    return differentiated(import_onnx(EXPORTS / request.param), IMAGES, NORMALIZE, Recipe("tried", judge_operands=True))
+    model = import_onnx(EXPORTS / request.param)
+    graph = FloatGraph(model)
+    layers = linear_layers(graph)
+    sites = find_sites(graph, layers)
+    return Context(graph, layers, sites, calibrate(model, sites, IMAGES, NORMALIZE), Recipe("tried"), None)
 
 
 def operands(context):
     return [site for site in context.sites.values() if site.kind == UseKind.MATMUL]
 
 
-def choices(context, **changes):
-    context.recipe = Recipe("tried", **changes)
+def softmaxes(context):
+    return [node.output for node in context.graph.nodes if node.op == "Softmax"]
+
+
+def widen(context, softmax):
+    """Give all operands 16 bits, and softmax its 14 if it is to have them."""
+    names = [site.value for site in operands(context)]
+    names += softmaxes(context) if softmax else []
+    context.bits = Bits(dict.fromkeys(names, 16))
+
+
+def choices(context):
     return [choose_matmul_operand(context, site, context.statistics[site.value]) for site in operands(context)]
 
 
-def scales(context, **changes):
-    return [choice.scale for choice in choices(context, **changes)]
+def test_operands_have_8_bits_unless_they_were_given_16(context):
+    assert {operand_codes(context, site) for site in operands(context)} == {S8.interval}
+    assert all(can_be_wide_operand(context, site) for site in operands(context))
+    context.recipe = RECIPES["i-vit"]
+    assert not any(can_be_wide_operand(context, site) for site in operands(context))
 
 
-def error(context, layer, choice):
-    sensitivity, encoding = context.sensitivities[layer.name], (choice.scale, choice.zero_point)
-    real = context.layer_rows.of(layer) @ layer.weight + layer.bias
-    noise = decode(encode(real, *encoding, signed_codes(8)), *encoding) - real
-    return sensitivity.even_rows @ noise**2 @ np.diag(sensitivity.channels)
+@pytest.mark.parametrize("softmax", [False, True])
+def test_sums_of_extreme_codes_fit_32_bits(context, softmax):
+    widen(context, softmax)
+    for site in operands(context):
+        codes = operand_codes(context, site)
+        assert Interval(-(1 << 9), 1 << 9) in codes and codes in S16.interval
+        for use in site.uses:
+            depth = context.graph.shapes[use.node.inputs[0]][-1]
+            if use.node.inputs[0] in softmaxes(context):
+                assert depth * (WIDE_VALUES.high if softmax else 255) * codes.high in S32.interval
+            else:
+                assert 2 * depth * codes.high**2 in S32.interval, "differences of scores must fit, too"
 
 
-def test_judged_scales_are_shares_of_the_others_and_tied_channels_keep_one(context):
-    for site, plain, judged in zip(operands(context), scales(context), scales(context, judge_operands=True), strict=True):
-        shares = judged / plain
-        assert np.isclose(shares[:, None], JUDGED_SHARES).any(1).all()
-        for group in np.unique(site.ties):
-            assert len(np.unique(judged[site.ties == group])) == 1
-
-
-def test_only_queries_are_cut_off(context):
-    for site, plain, judged in zip(operands(context), scales(context), scales(context, judge_operands=True), strict=True):
-        shares, free = judged / plain, free_zero_points(context, site)
-        assert (shares[free] > 1 - 1e-9).all()
-    assert any(not free_zero_points(context, site).all() for site in operands(context))
-
-
-def test_judged_ranges_do_less_to_the_outputs_than_whole_ones(context):
-    before, after = 0.0, 0.0
-    for site, plain, judged in zip(operands(context), choices(context), choices(context, judge_operands=True), strict=True):
-        layer = next(layer for layer in context.layers.values() if layer.output == site.value)
-        before, after = before + error(context, layer, plain), after + error(context, layer, judged)
-    assert after < 0.99 * before
-
-
-def test_without_gradients_of_a_layer_before_it_the_range_is_kept(context):
-    plain = scales(context)
-    context.layers = {}
-    for before, after in zip(plain, scales(context, judge_operands=True), strict=True):
-        np.testing.assert_array_equal(before, after)
+def test_wide_codes_are_finer_by_as_much_as_there_are_more_of_them(context):
+    narrow = choices(context)
+    widen(context, softmax=True)
+    for site, before, after in zip(operands(context), narrow, choices(context), strict=True):
+        finer = operand_codes(context, site).high / S8.high
+        np.testing.assert_allclose(before.scale / after.scale, finer)
+        assert after.error < 2 * before.error / finer**2
+        assert math.log2(finer) > 2

@@ -11,7 +11,7 @@ from published import PUBLISHED
 from recipes_ladder import BASE, GOAL, INGREDIENTS, LADDER, REPLACEMENTS, START, Rung, ablation, replacements, require_recipes
 from recipes_measure import Row, lowest_by_source
 from recipes_plots import draw_all
-from recipes_tables import Results, Step, compared, published_drops, published_section, report_sections
+from recipes_tables import Results, Step, ablation_sections, compared, ladder_sections, published_drops, published_section
 
 from intvit.quantize.recipe import RECIPES
 
@@ -35,7 +35,7 @@ def results():
 
 
 def test_the_rows_of_the_ladder(results):
-    report = "\n".join(report_sections([results]))
+    report = "\n".join(ladder_sections([results]))
     measured = "8.41 MB | 4.00 ms | 1.25 x (1.20 .. 1.30) | 53 s"
     for line in (
         "650 images, of which float gets 80.77 % right",
@@ -48,7 +48,7 @@ def test_the_rows_of_the_ladder(results):
 
 def test_a_model_of_our_own_has_no_published_figures(results):
     own = Results("digits", "Digits", published=False, rows=results.rows, steps=[], replaced=[], noise={})
-    report = "\n".join(report_sections([own]))
+    report = "\n".join(ladder_sections([own]))
     assert "| 53 s |\n" in report
     assert "Published" not in report
     assert "its paper has" not in report
@@ -96,7 +96,7 @@ def test_an_ingredient_that_is_missing_is_named():
 
 
 def test_gains_are_those_of_each_ingredient(results):
-    report = "\n".join(report_sections([results]))
+    report = "\n".join(ablation_sections([results]))
     assert "| `minmax` | 16.00 dB |  | 99.00 % | +0.77 |" in report
     assert "| + salt | 18.50 dB | +2.50 dB | 99.00 % | +0.77 |" in report
     assert "| + nothing | exact |  | 99.00 % | +0.77 |" in report
@@ -139,7 +139,7 @@ def test_plots_are_the_same_for_the_same_values(results, tmp_path):
     written = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        draw_all([results], tmp_path / name / "recipes.md")
+        draw_all([results], tmp_path / name)
         written.append({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()})
     assert written[0] == written[1]
     assert sorted(written[0]) == ["recipes_ablation.svg", "recipes_deit_tiny.svg", "recipes_sites.svg"]
@@ -170,20 +170,21 @@ def test_names_follow_what_files_hold(tmp_path):
 
 
 def test_the_whole_tool_on_digits_and_again_from_what_it_kept(tmp_path, monkeypatch, capsys):
-    page, work = tmp_path / "recipes.md", tmp_path / "work"
+    pages, work = tmp_path / "pages", tmp_path / "work"
+    pages.mkdir()
     line = ["--work", str(work), "--images", "8", "--calib-images", "4", "--seconds", "1", "--rungs", "default"]
-    monkeypatch.setattr(sys, "argv", ["recipes_report.py", *line, "--parts", "ladder", "sites", "-o", str(page)])
+    monkeypatch.setattr(sys, "argv", ["recipes_report.py", *line, "--parts", "ladder", "sites", "-o", str(pages)])
     monkeypatch.setattr(tool, "intvit", lambda *arguments: {})
     tool.main()
-    text = page.read_text()
+    text = (pages / "recipes.md").read_text()
     assert "8 images, of which float gets" in text
     assert "--images 8 --calib-images 4 --seconds 1 --rungs default:8:8 --parts ladder sites`" in text
     base = next(line for line in text.splitlines() if line.startswith("| `default` | W8A8 |"))
     assert "| 1.00 x (1.00 .. 1.00) |" in base
     assert "One ingredient" not in text
-    assert sorted(path.name for path in tmp_path.glob("*.svg")) == ["recipes_digits.svg", "recipes_sites.svg"]
+    assert sorted(path.name for path in pages.iterdir()) == ["recipes.md", "recipes_digits.svg", "recipes_sites.svg"]
     monkeypatch.setattr(recipes_measure, "intvit", None)
     monkeypatch.setattr(recipes_measure, "latency_in_turns", None)
     tool.main()
-    assert page.read_text() == text
+    assert (pages / "recipes.md").read_text() == text
     assert capsys.readouterr().out.count("# Recipes, measured") == 2
