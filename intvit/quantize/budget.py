@@ -167,7 +167,8 @@ def _products(context: Context) -> list[Product]:
     sites = {reader: tuple(value for name, value in read if name == reader) for reader, _ in read}
     linear = [Product(price_of_layer(graph, layer), sites.get(layer.name, ()), layer.name) for layer in context.layers.values()]
     between_activations = [
-        Product(of_product(graph, node), (node.inputs[0], *sites.get(node.name, ()))) for node in products(graph, context.layers)
+        Product(of_product(graph, node), (node.inputs[0], *sites.get(node.name, ())))
+        for node in products(graph, context.layers)
     ]
     return linear + between_activations
 
