@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from intvit.quantize.calibrate import Statistics
 from intvit.quantize.choose import Choice, measured, squared_error
 from intvit.quantize.clip import best_shares
 from intvit.quantize.lower.context import Context
-from intvit.quantize.ranges import signed_codes, spread_scales, tied_magnitudes
+from intvit.quantize.ranges import HEADROOM, signed_codes, spread_scales, tied_magnitudes
 from intvit.quantize.recipe import NORMALIZED_SOFTMAXES
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
@@ -27,7 +28,8 @@ def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) 
 
     Channels that are added up share a scale. A zero point is used where it is free: in q k^T one of k adds the same to a whole
     row, which softmax ignores; in softmax(..) v one of v adds a constant, because a row of softmax sums to one, and the
-    next bias takes it. Where scores have codes of their own and probabilities are floored, neither holds.
+    next bias takes it. Where scores have codes of their own and probabilities are floored, neither holds. Codes of 16 bits have
+    room for margins as wide as those of other such sites.
     """
     free = free_zero_points(context, site)
     groups = site.ties
@@ -35,9 +37,12 @@ def choose_matmul_operand(context: Context, site: Site, statistics: Statistics) 
     centre = np.where(free, (statistics.low + statistics.high) / 2, 0.0)
     magnitude = tied_magnitudes(np.maximum(statistics.high - centre, centre - statistics.low), groups)
     recipe = context.recipe
-    scale = magnitude * recipe.query_key
+    query_key, value = recipe.query_key, recipe.value
+    if _is_wide(context, site):
+        query_key, value = HEADROOM, replace(value, margin=HEADROOM)
+    scale = magnitude * query_key
     if alone.any():
-        scale[alone] = spread_scales(magnitude[alone], recipe.value)
+        scale[alone] = spread_scales(magnitude[alone], value)
     codes = operand_codes(context, site)
     scale = scale / codes.high
 

@@ -1,6 +1,5 @@
 """Codes of queries, keys and values: 8 bits over their ranges, and of 16 as many as all sums leave room for."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from intvit.quantize.float_graph import FloatGraph
 from intvit.quantize.linear_layers import linear_layers
 from intvit.quantize.lower.context import Context
 from intvit.quantize.matmul_operand import can_be_wide_operand, choose_matmul_operand, operand_codes
+from intvit.quantize.ranges import HEADROOM
 from intvit.quantize.recipe import RECIPES, Recipe
 from intvit.quantize.sites import find_sites
 from intvit.quantize.uses import UseKind
@@ -75,11 +75,11 @@ def test_sums_of_extreme_codes_fit_32_bits(context, softmax):
                 assert 2 * depth * codes.high**2 in S32.interval, "differences of scores must fit, too"
 
 
-def test_wide_codes_are_finer_by_as_much_as_there_are_more_of_them(context):
+def test_wide_codes_are_finer_and_reach_further(context):
     narrow = choices(context)
     widen(context, softmax=True)
     for site, before, after in zip(operands(context), narrow, choices(context), strict=True):
-        finer = operand_codes(context, site).high / S8.high
-        np.testing.assert_allclose(before.scale / after.scale, finer)
-        assert after.error < 2 * before.error / finer**2
-        assert math.log2(finer) > 2
+        codes, finer = operand_codes(context, site), before.scale / after.scale
+        np.testing.assert_allclose(finer * HEADROOM / context.recipe.query_key, codes.high / S8.high)
+        assert finer.min() > 4
+        assert after.error < 2 * before.error / finer.min() ** 2
