@@ -83,7 +83,7 @@ WRONG = {
     "x of 32 bits": {"inputs": {"x": TensorType(S32, (1, 4, 6), 0)}},
     "depth": {"inputs": {"x": TensorType(U8, (1, 4, 7), 0)}},
     "batch in the channels": {"inputs": {"x": TensorType(U8, (4, 6), 1)}},
-    "weight type": {"constants": CONSTANTS | {"weight": np.ones((6, 5), np.int16)}},
+    "weight type": {"constants": CONSTANTS | {"weight": np.ones((6, 5), np.int32)}},
     "weight rank": {"constants": CONSTANTS | {"weight": np.ones((1, 6, 5), np.int8)}},
     "bias type": {"constants": CONSTANTS | {"bias": np.ones(5, np.int64)}},
     "bias shape": {"constants": CONSTANTS | {"bias": np.ones((1, 5), np.int32)}},
