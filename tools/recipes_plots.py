@@ -14,7 +14,7 @@ BAR, HEAD = 0.26, 0.7
 
 
 def draw_all(results: Sequence[Results], folder: Path) -> None:
-    """Draw what there is."""
+    """Draw what there is, into the folder of the pages."""
     for task in results:
         if task.rows:
             draw_ladder(task, folder / f"recipes_{task.name}.svg")

@@ -1,4 +1,4 @@
-"""What lowering starts from: a model that was calibrated and differentiated."""
+"""What lowering starts from: a model that was calibrated, and perhaps differentiated."""
 
 from intvit.quantize.calibrate import calibrate
 from intvit.quantize.float_graph import FloatGraph
@@ -9,12 +9,18 @@ from intvit.quantize.sensitivity import sensitivities
 from intvit.quantize.sites import find_sites
 
 
-def differentiated(model, images, normalize, recipe):
-    """Return the context of a canonical model, calibrated and differentiated on uint8 images [H, W, 3]."""
+def calibrated(model, images, normalize, recipe):
+    """Return the context of a canonical model, calibrated on uint8 images [H, W, 3]."""
     graph = FloatGraph(model)
     layers = linear_layers(graph)
     sites = find_sites(graph, layers)
-    statistics = calibrate(model, sites, images, normalize)
     rows = LayerRows(model, list(layers.values()), images, normalize)
-    found = sensitivities(graph, model, list(layers.values()), rows, images, normalize)
-    return Context(graph, layers, sites, statistics, recipe, rows, found)
+    return Context(graph, layers, sites, calibrate(model, sites, images, normalize), recipe, rows)
+
+
+def differentiated(model, images, normalize, recipe):
+    """Return the same with how much errors of the layers' outputs count."""
+    context = calibrated(model, images, normalize, recipe)
+    layers = list(context.layers.values())
+    context.sensitivities = sensitivities(context.graph, model, layers, context.layer_rows, images, normalize)
+    return context

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.contexts import calibrated
 
 from intvit.data.preprocess import Preprocess
 from intvit.importer import import_onnx
@@ -11,14 +12,9 @@ from intvit.numerics import S8, S16, S32, Interval
 from intvit.ops.softmax_polynomial_wide import WIDE_VALUES
 from intvit.quantize.api import normalizer
 from intvit.quantize.bits import Bits
-from intvit.quantize.calibrate import calibrate
-from intvit.quantize.float_graph import FloatGraph
-from intvit.quantize.linear_layers import linear_layers
-from intvit.quantize.lower.context import Context
 from intvit.quantize.matmul_operand import can_be_wide_operand, choose_matmul_operand, operand_codes
 from intvit.quantize.ranges import HEADROOM
 from intvit.quantize.recipe import RECIPES, Recipe
-from intvit.quantize.sites import find_sites
 from intvit.quantize.uses import UseKind
 
 EXPORTS = Path(__file__).parent.parent / "data" / "exports"
@@ -28,11 +24,7 @@ NORMALIZE = normalizer(Preprocess.preset("imagenet", 16, 16))
 
 @pytest.fixture(params=["timm_torchscript17.onnx", "hf_torchscript17.onnx"])
 def context(request):
-    model = import_onnx(EXPORTS / request.param)
-    graph = FloatGraph(model)
-    layers = linear_layers(graph)
-    sites = find_sites(graph, layers)
-    return Context(graph, layers, sites, calibrate(model, sites, IMAGES, NORMALIZE), Recipe("tried"), None)
+    return calibrated(import_onnx(EXPORTS / request.param), IMAGES, NORMALIZE, Recipe("tried"))
 
 
 def operands(context):
