@@ -7,6 +7,6 @@ left as they are, and `coverage` says why.
 
 from intvit.importer.coverage import NodeCoverage, coverage
 from intvit.importer.model import CanonicalModel
-from intvit.importer.pipeline import import_onnx
+from intvit.importer.pipeline import import_onnx, with_rows_apart
 
-__all__ = ["CanonicalModel", "NodeCoverage", "coverage", "import_onnx"]
+__all__ = ["CanonicalModel", "NodeCoverage", "coverage", "import_onnx", "with_rows_apart"]

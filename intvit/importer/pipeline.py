@@ -1,6 +1,7 @@
 """The import from file to canonical graph."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import onnx_ir as ir
@@ -58,12 +59,35 @@ def _canonicalize(source: Source) -> CanonicalModel:
     free_batch(editor, batches)
     hoist_row_slices(editor)
     _finish(model)
-    split_read_rows(editor)
+    split_read_rows(editor, "Gelu")
     _finish(model)
     batches, followed = follow_batch(model.graph)
     shapes = _label_batch(model.graph, batches)
     dynamic = _verify(model, source, run, may_be_dynamic=complete and followed)
     return CanonicalModel(model, shapes, source.sha256, dynamic, dict(sorted(editor.counts.items())))
+
+
+def with_rows_apart(model: CanonicalModel) -> CanonicalModel:
+    """Return a model that computes the same, in which the rows that the output reads go apart from each LayerNorm on.
+
+    They meet the others again where these read them (in the attention) and in the residual stream.
+    """
+    changed = ir.serde.deserialize_model(model.to_proto())
+    for value in values(changed.graph):
+        if (dims := model.shapes.get(value.name or "")) is not None:
+            value.shape = ir.Shape([_at_batch_one(dim) for dim in dims])
+    editor = Editor(changed)
+    split_read_rows(editor, "LayerNormalization")
+    _finish(changed)
+    batches, _ = follow_batch(changed.graph)
+    shapes = _label_batch(changed.graph, batches)
+    if not model.dynamic_batch:
+        changed.graph.inputs[0].shape = ir.Shape([1, *(changed.graph.inputs[0].shape or ())[1:]])
+    return replace(model, model=changed, shapes=shapes)
+
+
+def _at_batch_one(dim: int | str) -> int:
+    return dim if isinstance(dim, int) else int(dim.partition("*")[0]) if "*" in dim else 1
 
 
 def _finish(model: ir.Model) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import intvit
 from intvit.data.preprocess import Preprocess
 from intvit.errors import InputFileError, UnsupportedModelError
-from intvit.importer import CanonicalModel, coverage, import_onnx
+from intvit.importer import CanonicalModel, coverage, import_onnx, with_rows_apart
 from intvit.io import IntegerModel, KnownAnswer, ModelInfo, digest
 from intvit.io.digest import node_digest
 from intvit.io.model import test_pattern
@@ -79,6 +79,8 @@ def quantize(
     recipe = find_recipe(recipe, weight_bits, act_bits, budget) if isinstance(recipe, str) else recipe
     model = source if isinstance(source, CanonicalModel) else import_onnx(source)
     _require_coverage(model)
+    if recipe.widens:
+        model = with_rows_apart(model)
     graph = FloatGraph(model)
     _, _, height, width = graph.shapes[graph.input]
     preprocess = preprocess or Preprocess.preset("imagenet", height, width)

@@ -46,6 +46,11 @@ class Encoding:
         """Whether one scale and one zero point serve all elements."""
         return self.scale.size == 1 and self.zero_point.size == 1
 
+    def agrees_with(self, other: Encoding) -> bool:
+        """Whether the codes of both mean the same."""
+        same_points = bool((self.zero_point == other.zero_point).all())
+        return self.dtype == other.dtype and same_points and bool((self.scale == other.scale).all())
+
     def scaled(self, factor: float) -> Encoding:
         """Return the encoding of `factor` (positive) times the values: the codes stay."""
         return replace(self, scale=self.scale * factor)

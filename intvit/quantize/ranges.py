@@ -13,6 +13,8 @@ from intvit.quantize.recipe import Spread
 Array = NDArray[Any]
 HEADROOM = 1.5
 """How much wider than the calibrated range a 16-bit stream is made."""
+NARROWEST = 1 / 16
+"""The least width of the ranges over their largest magnitude: zero points of what hardly varies must stay small."""
 
 
 def unsigned_codes(bits: int) -> Interval:
@@ -45,7 +47,9 @@ def asymmetric(low: Array, high: Array, spread: Spread, codes: Interval) -> tupl
     """
     if spread.strength == 0:
         low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-    scale = spread_scales(high - low, spread) / codes.high
+    least = NARROWEST * float(np.maximum(-low, high).max())
+    width = high - low if (high - low).max() > least else np.full_like(low, least)
+    scale = spread_scales(width, spread) / codes.high
     middle = (codes.high + 1) // 2
     return scale, np.floor(middle - (low + high) / 2 / scale + 0.5)
 

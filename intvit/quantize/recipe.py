@@ -148,6 +148,11 @@ class Recipe:
         return self.output_aware or len(self.gelu_candidates) > 1 or self.residual_share > 0
 
     @property
+    def widens(self) -> bool:
+        """Whether the budget is for 16 bits, which cost next to nothing where rows are few."""
+        return self.budget is not None and self.budget >= 1
+
+    @property
     def normalizes(self) -> bool:
         """Whether a softmax may give probabilities, from scores of one scale."""
         return self.softmax in (*NORMALIZED_SOFTMAXES, UNIFIED)

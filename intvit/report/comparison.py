@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit.data.preprocess import Preprocess
 from intvit.errors import UsageError
-from intvit.importer import CanonicalModel
+from intvit.importer import CanonicalModel, with_rows_apart
 from intvit.io import IntegerModel
 from intvit.ir import Graph, Node, TensorType, check_graph
 from intvit.ops.output import RequantizingOp
@@ -64,7 +64,9 @@ def compare_nodes(
         UsageError: the integer model was not made from this float model.
     """
     preprocess = Preprocess.from_dict(model.info.preprocess, where="the model's preprocessing")
-    known = _known_twins(model, canonical)
+    twins = _twins(model.graph)
+    canonical = _closest_form(twins, canonical)
+    known = _known_twins(twins, model, canonical)
     sources = [twin.source for twin in known]
     float_model = FloatModel(canonical, preprocess, sources)
     engine = Engine(model.graph)
@@ -78,8 +80,13 @@ def compare_nodes(
     return [twin.result() for twin in known]
 
 
-def _known_twins(model: IntegerModel, canonical: CanonicalModel) -> list[_Twin]:
-    twins = _twins(model.graph)
+def _closest_form(twins: Sequence[_Twin], canonical: CanonicalModel) -> CanonicalModel:
+    """Return the form of the float model, of those that are lowered, that makes the most values that nodes stand for."""
+    forms = canonical, with_rows_apart(canonical)
+    return max(forms, key=lambda form: sum(twin.source in form.shapes for twin in twins))
+
+
+def _known_twins(twins: Sequence[_Twin], model: IntegerModel, canonical: CanonicalModel) -> list[_Twin]:
     known = [twin for twin in twins if twin.source in canonical.shapes]
     same_file = canonical.source_sha256 == model.info.source_sha256
     if not known or (len(known) < len(twins) and not same_file):

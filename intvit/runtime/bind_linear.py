@@ -54,16 +54,14 @@ class PackedLinear:
 
     @staticmethod
     def pack(at: Context) -> PackedLinear:
-        """Pack the weights, let go of the graph's own, and fold what the kernels add to each code into the bias.
+        """Pack the weights, and fold what the kernels add to each code into the bias.
 
         Columns are padded to whole panels.
         """
         weight, x = at.value(1), at.inputs[0].dtype
         level = at.level.multiplying(x.bits, at.inputs[1].dtype.bits)
+        packed = _panels(at, level)
         depth, columns = padded_depth(level, weight.shape[0]), padded_columns(level, weight.shape[1])
-        packed = aligned_empty((depth * columns,), level.traits.right)
-        pack(weight, level, packed)
-        at.constants.replace(at.reads[1], partial(unpack, packed, level, weight.shape, weight.dtype))
         start = at.value(2).astype(np.int64)
         if added := offset(level, x.signed, x.bits):
             start -= added * column_sums(weight)
@@ -85,6 +83,19 @@ class PackedLinear:
         height, width = tile_shape(self.level)
         rows, columns = y.shape
         return int(-(-rows // height) * -(-columns // width))
+
+
+def _panels(at: Context, level: Level) -> Array:
+    """Return a layer's weights in panels, shared with all layers that have the same, and let go of the graph's own."""
+    key = at.reads[1], level
+    if key not in at.packed:
+        weight = at.value(1)
+        size = padded_depth(level, weight.shape[0]) * padded_columns(level, weight.shape[1])
+        at.packed[key] = packed = aligned_empty((size,), level.traits.right)
+        pack(weight, level, packed)
+        at.constants.replace(at.reads[1], partial(unpack, packed, level, weight.shape, weight.dtype))
+    panels: Array = at.packed[key]
+    return panels
 
 
 def _panel(at: Context, level: Level) -> tuple[int, int]:

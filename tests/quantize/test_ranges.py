@@ -1,6 +1,7 @@
 """Scales and zero points put the calibrated ranges inside the codes."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -43,3 +44,14 @@ def test_strength_zero_is_per_tensor_and_one_follows_each_channel(width, margin)
 def test_codes_of_some_bits():
     assert (unsigned_codes(6).low, unsigned_codes(6).high) == (0, 63)
     assert (signed_codes(4).low, signed_codes(4).high) == (-8, 7)
+
+
+@pytest.mark.parametrize("value", [1e-6, 0.3, 40.0])
+@pytest.mark.parametrize("spread", [Spread(0.0, 1.0), Spread(1.0, 1.0), Spread(0.25, 1.25)])
+def test_what_never_varies_has_zero_points_that_weights_can_bear(value, spread):
+    rows = np.array([value, -value / 3, value / 7])
+    codes = unsigned_codes(8)
+    scale, zero_point = asymmetric(rows, rows, spread, codes)
+    assert np.abs(zero_point).max() <= 16 * codes.high + 128
+    real = (encode(rows, scale, zero_point, codes) - zero_point) * scale
+    np.testing.assert_allclose(real, rows, atol=scale.max())

@@ -1,33 +1,49 @@
-"""Give the rows that the output reads their own path through the second layer of each MLP.
+"""Give the rows that the output reads their own path through layers that treat rows independently.
 
 A classifier reads the class token's row alone. The other rows reach it only through attention, which averages their
 quantization errors; its own errors stay. With a path of their own, a few rows can have more bits at no cost.
 """
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 
 from intvit.importer.rewrite import Editor, array_of, known_dims
-from intvit.importer.rules.unused_rows import cut_rows, slice_range
+from intvit.importer.rules.unused_rows import Range, cut_rows, slice_range
 
 MAX_ROWS = 4
 """Paths are split only for at most this many rows."""
 
 
-def split_read_rows(editor: Editor) -> None:
-    """Split every `Gelu` and the linear layer behind it into the rows that the output reads and the others."""
-    rows = _read_rows(editor)
-    if rows is None:
+def split_read_rows(editor: Editor, start: str) -> None:
+    """Split layers into the rows that the output reads and the others, which meet again where something else reads them.
+
+    Args:
+        editor: of a graph in canonical form.
+        start: the operator at which paths begin, where a linear layer reads it.
+    """
+    cuts = _cuts(editor)
+    if cuts is None:
         return
+    split: dict[ir.Value, list[ir.Value]] = {}
     for node in tuple(editor.graph):
-        dims = known_dims(node.outputs[0]) if node.op_type == "Gelu" else ()
-        layer = _linear_layer(node) if len(dims) == 3 and dims[1] == rows[0] else None
-        if layer is not None:
-            _split(editor, node, layer, rows[1])
+        source, dims = node.inputs[0] if node.inputs else None, known_dims(node.outputs[0])
+        if source is None or len(dims) != 3:
+            continue
+        if source in split and (cut := slice_range(node)) in cuts:
+            editor.supersede(node.outputs[0], split[source][cuts.index(cut)])
+            editor.graph.remove(node, safe=True)
+        elif source in split and _is_rowwise(node):
+            split[node.outputs[0]] = _apply(editor, node, split[source])
+        elif node.op_type == start and dims[1] == cuts[0][2] and _feeds_linear(node):
+            split[node.outputs[0]] = _apply(editor, node, [cut_rows(editor, node, source, cut) for cut in cuts])
             editor.counts["read_rows_split"] += 1
+    for value, (others, read) in reversed(split.items()):
+        _join(editor, value, [read, others])
 
 
-def _read_rows(editor: Editor) -> tuple[int, int] | None:
-    """Return (tokens, first rows that are read) from the slice that ends the stream of tokens."""
+def _cuts(editor: Editor) -> tuple[Range, Range] | None:
+    """Return the slices of the other rows and of those that are read, from the one that ends the stream of tokens."""
     for node in reversed(tuple(editor.graph)):
         cut = slice_range(node) if node.op_type == "Slice" else None
         source = node.inputs[0]
@@ -35,45 +51,39 @@ def _read_rows(editor: Editor) -> tuple[int, int] | None:
             continue
         dims = known_dims(source)
         if len(dims) == 3 and cut[0] == 1 and cut[1] == 0 and cut[2] <= MAX_ROWS < dims[1]:
-            return dims[1], cut[2]
+            return (1, cut[2], dims[1]), cut
     return None
 
 
-def _linear_layer(gelu: ir.Node) -> list[ir.Node] | None:
-    """Return the product, and the bias if there is one, that alone use a GELU's output."""
-    product = _only_user(gelu)
-    if product is None or product.op_type != "MatMul" or array_of(product.inputs[1]) is None:
-        return None
-    bias = _only_user(product)
-    has_bias = bias is not None and bias.op_type == "Add" and array_of(bias.inputs[1]) is not None
-    return [product, bias] if has_bias and bias is not None else [product]
+def _is_rowwise(node: ir.Node) -> bool:
+    """Whether a node does the same to each row of its first input."""
+    if node.op_type in ("LayerNormalization", "Gelu"):
+        return True
+    constant = array_of(node.inputs[1]) if node.op_type in ("MatMul", "Add", "Mul") else None
+    if constant is None:
+        return False
+    return constant.ndim == 2 if node.op_type == "MatMul" else constant.ndim < 2 or constant.shape[-2] == 1
 
 
-def _only_user(node: ir.Node) -> ir.Node | None:
-    out = node.outputs[0]
-    uses = tuple(out.uses())
-    return uses[0].node if len(uses) == 1 and not out.is_graph_output() else None
+def _feeds_linear(node: ir.Node) -> bool:
+    return any(use.node.op_type == "MatMul" and use.idx == 0 and _is_rowwise(use.node) for use in node.outputs[0].uses())
 
 
-def _split(editor: Editor, gelu: ir.Node, layer: list[ir.Node], read: int) -> None:
-    old = layer[-1].outputs[0]
-    tokens = known_dims(old)[1]
-    parts = [_path(editor, gelu, layer, (1, start, end), name)
-             for start, end, name in ((read, tokens, "others"), (0, read, "read"))]  # fmt: skip
-    whole = editor.emit("Concat", parts[::-1], known_dims(old), at=layer[-1], name="rows", axis=1)
-    editor.supersede(old, whole)
-    for node in (*reversed(layer), gelu):
-        editor.graph.remove(node, safe=True)
+def _apply(editor: Editor, node: ir.Node, parts: Sequence[ir.Value]) -> list[ir.Value]:
+    """Apply a node to the other rows and to those that are read."""
+    batch, _, channels = known_dims(node.outputs[0])
+    attributes = {key: attribute.value for key, attribute in node.attributes.items()}
+    results = []
+    for name, value in zip(("others", "read"), parts, strict=True):
+        dims = (batch, known_dims(value)[1], channels)
+        results.append(editor.emit(node.op_type, [value, *node.inputs[1:]], dims, at=node, name=name, **attributes))
+    return results
 
 
-def _path(editor: Editor, gelu: ir.Node, layer: list[ir.Node], cut: tuple[int, int, int], name: str) -> ir.Value:
-    """Apply GELU and the layer to some rows."""
-    source = gelu.inputs[0]
-    assert source is not None
-    value = cut_rows(editor, gelu, source, cut)
-    for node in (gelu, *layer):
-        batch, _, channels = known_dims(node.outputs[0])
-        dims = (batch, cut[2] - cut[1], channels)
-        attributes = {key: attribute.value for key, attribute in node.attributes.items()}
-        value = editor.emit(node.op_type, [value, *node.inputs[1:]], dims, at=node, name=name, **attributes)
-    return value
+def _join(editor: Editor, value: ir.Value, parts: list[ir.Value]) -> None:
+    """Put rows together for what still reads all of them, and remove the node that made them."""
+    node = value.producer()
+    assert node is not None
+    if value.uses() or value.is_graph_output():
+        editor.supersede(value, editor.emit("Concat", parts, known_dims(value), at=node, name="rows", axis=1))
+    editor.graph.remove(node, safe=True)

@@ -57,6 +57,22 @@ class Lowered:
     row_sum: RowSum | None = None
 
 
+@dataclass(frozen=True)
+class Rounded:
+    """The integer weights of a layer that others with the same float weights may share.
+
+    Attributes:
+        scale: of the layer's input, float64 [K].
+        name: of the weights in the integer graph.
+        codes, steps: as in `RealLinear`.
+    """
+
+    scale: Array
+    name: str
+    codes: Array
+    steps: Array
+
+
 @dataclass
 class Context:
     """State of one lowering.
@@ -79,6 +95,7 @@ class Context:
         bits: what the search under the recipe's budget chose.
         residuals: the channels whose residuals linear layers read, int64, by site.
         appended: by value in the integer graph, the same with its residuals appended.
+        rounded: the weights of layers whose inputs have 16 bits, by their bits and the digest of the float ones.
         sqnr_db: the measured signal-to-noise ratio of every site that search chose.
         warnings: texts about sites whose accuracy is at risk.
     """
@@ -100,6 +117,7 @@ class Context:
     bits: Bits = field(default_factory=Bits)
     residuals: dict[str, Array] = field(default_factory=dict)
     appended: dict[str, str] = field(default_factory=dict)
+    rounded: dict[tuple[int, bytes], Rounded] = field(default_factory=dict)
     sqnr_db: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

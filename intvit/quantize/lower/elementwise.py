@@ -81,9 +81,7 @@ def _part(context: Context, value: str, encoding: Encoding) -> str:
                 hint="please report this model",
             )
         return context.emit(expanded.name, Expand(), constant.name, PIXELS)
-    lowered = operand(context, value, encoding)
-    own = lowered.encoding
-    same_step = (own.scale == encoding.scale.reshape(-1)[0]).all() and (
-        own.zero_point == encoding.zero_point.reshape(-1)[0]
-    ).all()
-    return lowered.name if own.dtype == encoding.dtype and same_step else context.requantize(lowered, value, encoding).name
+    lowered = context.values.get(value) or operand(context, value, encoding)
+    if lowered.encoding.agrees_with(encoding):
+        return lowered.name
+    return context.requantize(operand(context, value, encoding), value, encoding).name

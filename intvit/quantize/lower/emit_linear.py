@@ -25,11 +25,13 @@ class RealLinear:
         codes: of the weights, float64 [K, C] holding whole numbers.
         steps: their scales, float64 [C].
         bias: float64 [C], in accumulator units.
+        shared: the name of equal weights in the integer graph, "" if there are none.
     """
 
     codes: Array
     steps: Array
     bias: Array
+    shared: str = ""
 
 
 def emit_linear(context: Context, name: str, source: str, layer: RealLinear, encoding: Encoding) -> str:
@@ -51,7 +53,7 @@ def emit_linear(context: Context, name: str, source: str, layer: RealLinear, enc
     op = Linear(to=encoding.dtype, low=encoding.low, high=encoding.high, zero_point=common_zero, shift=shift)
     inputs = (
         source,
-        context.builder.constant(f"{name}.weight", _narrowest(layer.codes)),
+        layer.shared or context.builder.constant(f"{name}.weight", _narrowest(layer.codes)),
         context.builder.constant(f"{name}.bias", folded_bias),
         context.builder.constant(f"{name}.multiplier", np.array(multipliers, np.int32)),
     )

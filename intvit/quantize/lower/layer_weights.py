@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.numerics import U8
 from intvit.quantize.easy_first import row_weights
 from intvit.quantize.input_codes import InputCodes
 from intvit.quantize.linear_layers import LinearLayer
 from intvit.quantize.low_rank import choose_rank, low_rank
-from intvit.quantize.lower.context import Context
+from intvit.quantize.lower.context import Context, Rounded
 from intvit.quantize.lower.emit_linear import RealLinear
 from intvit.quantize.lower.side_branch import SideBranch
 from intvit.quantize.sites import Site
@@ -56,7 +58,8 @@ def integer_weights(context: Context, layer: LinearLayer, source: InputCodes) ->
     """
     folded, zero_points = source.folded(layer.weight), source.zero_points
     inputs = _inputs(context, layer, source)
-    codes, steps = _rounded(context, layer, folded, inputs)
+    shared = _shared(context, layer, source)
+    codes, steps = (shared.codes, shared.steps) if shared else _rounded(context, layer, folded, inputs)
     branch = None
     if rank := _rank(context, layer, inputs, folded, codes * steps):
         correction = low_rank(folded - codes * steps, inputs.weighted(), rank, inputs.outputs)
@@ -67,7 +70,28 @@ def integer_weights(context: Context, layer: LinearLayer, source: InputCodes) ->
     bias = layer.bias / steps - zero_points @ codes
     if context.recipe.correct_bias:
         bias = bias + ((inputs.real @ layer.weight).mean(0) / steps - (inputs.units @ codes).mean(0))
-    return RealLinear(codes, steps, bias), branch
+    if _may_share(context, source) and not shared:
+        context.rounded[_key(context, layer)] = Rounded(source.scale, f"{layer.name}.weight", codes, steps)
+    return RealLinear(codes, steps, bias, shared.name if shared else ""), branch
+
+
+def _shared(context: Context, layer: LinearLayer, source: InputCodes) -> Rounded | None:
+    """Return what a layer before has made of the same float weights, if the scales of both inputs are proportional."""
+    made = context.rounded.get(_key(context, layer))
+    if made is None or not _may_share(context, source):
+        return None
+    ratio = source.scale / made.scale
+    return replace(made, steps=made.steps * ratio[0]) if np.allclose(ratio, ratio[0], rtol=1e-12) else None
+
+
+def _may_share(context: Context, source: InputCodes) -> bool:
+    """Whether a budget gave an input 16 bits: then its scales follow the weights, but for one factor."""
+    plain = not source.residuals.size and not context.recipe.low_rank
+    return context.recipe.widens and source.codes not in U8.interval and plain
+
+
+def _key(context: Context, layer: LinearLayer) -> tuple[int, bytes]:
+    return context.weight_bits(layer), hashlib.sha256(layer.weight.tobytes()).digest()
 
 
 def _inputs(context: Context, layer: LinearLayer, source: InputCodes) -> LayerInputs:

@@ -130,6 +130,8 @@ def output_encoding(context: Context, value: str, rank: int, per_channel: bool =
         raise UnsupportedModelError(
             "no scale can be chosen for this value", where=value, hint="see 'intvit coverage', or report this model"
         )
+    if site.stream != value and context.sites[site.stream].kind != UseKind.STREAM:
+        return output_encoding(context, site.stream, rank, per_channel)
     statistics = context.statistics[value]
     if site.kind == UseKind.LINEAR:
         if (limit := wide_limit(context, site)) is not None:
