@@ -13,7 +13,7 @@ class Bits:
 
     Attributes:
         activations: by value of the float graph; 16 where readers take 16-bit codes.
-        weights: by first node of a linear layer; `weights.WIDE_BITS` where codes of 16 bits arrive.
+        weights: by first node of a linear layer; the recipe's, if it has more than 8, where codes of 16 bits arrive.
     """
 
     activations: Mapping[str, int] = field(default_factory=dict)

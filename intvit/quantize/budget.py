@@ -27,7 +27,7 @@ from intvit.quantize.matmul_operand import can_be_wide_operand
 from intvit.quantize.multiplications import of_product, price_of_layer, products
 from intvit.quantize.site_rounding import Change, rounding
 from intvit.quantize.sites import Site
-from intvit.quantize.weights import WIDE_BITS, round_weights
+from intvit.quantize.weights import round_weights
 
 Array = NDArray[Any]
 JUDGED_IMAGES = 16
@@ -114,11 +114,11 @@ def choose_bits(
         if progress:
             progress(done + 1, len(places))
     chosen = spend(items, priced, budget)
-    meet_wide = [p.weights for p in priced if p.weights and any(chosen.get(name) == 16 for name in p.activations)]
-    return Bits(
-        activations={name: bits for name, bits in chosen.items() if name not in layers},
-        weights={name: bits for name, bits in chosen.items() if name in layers} | dict.fromkeys(meet_wide, WIDE_BITS),
-    )
+    weights = {name: bits for name, bits in chosen.items() if name in layers}
+    if context.recipe.weight_bits > 8:
+        meet_wide = [p.weights for p in priced if p.weights and any(chosen.get(name) == 16 for name in p.activations)]
+        weights |= dict.fromkeys(meet_wide, context.recipe.weight_bits)
+    return Bits({name: bits for name, bits in chosen.items() if name not in layers}, weights)
 
 
 def spend(items: Mapping[str, Item], products: list[Product], budget: float) -> dict[str, int]:

@@ -82,12 +82,12 @@ class Recipe:
         easy_share: of the calibration images, the easiest, that fully count when weights are fitted; harder ones count the less
             the harder they are (AIQViT's pacing). With 1 all count alike.
         correct_bias: move the mean output error of a linear layer into its bias.
-        weight_bits: 2 to 8 bits of a weight; the patch embedding and the layers that make the outputs keep 8.
+        weight_bits: 2 to 8 bits of a weight; the patch embedding and the layers that make the outputs keep 8. With a budget of
+            1 or more, 9 or 10 bits of weights that meet codes of 16; the others then have 8.
         act_bits: 3 to 8 bits of what matrix products read; the residual stream and the inputs of GELU keep 16, and the pixels
             and the inputs of layers that make the outputs 8.
         budget: the bit operations that products may take in all, over those of 8 by 8 bits; then each site and layer gets its
-            bits by what its rounding does to the outputs (`budget.py`); from 1 on, weights that few rows read may have 15. None
-            leaves them as the recipe says.
+            bits by what its rounding does to the outputs (`budget.py`). None leaves them as the recipe says.
         residual_share: the multiplications that residuals may add, over all; channels of what linear layers read get them where
             they help the outputs most (`residuals.py`). Codes of 8 bits and weights of 8 bits only.
         clip_ranges: cut ranges off where this lowers the squared error on the samples, instead of adding margins.
@@ -223,7 +223,7 @@ RECIPES: dict[str, Recipe] = {
 """The recipes by name; docs/recipe.md has a line on each."""
 
 
-WEIGHT_BITS, ACT_BITS = range(2, 9), range(3, 9)
+WEIGHT_BITS, ACT_BITS = range(2, 11), range(3, 9)
 """The bits that a recipe can be asked for."""
 BUDGETS = (0.25, 2.0)
 """The least and the largest budget."""
@@ -246,6 +246,11 @@ def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None 
         recipe = replace(recipe, budget=budget)
     if recipe.budget is not None:
         _check_budget(recipe, recipe.budget)
+    if recipe.weight_bits > 8 and not recipe.widens:
+        raise UsageError(
+            "only weights that meet codes of 16 bits can have more than 8", where="--weight-bits", expected="2 to 8",
+            found=str(recipe.weight_bits), hint="choose the recipe accurate, or a --budget of 1 or more",
+        )  # fmt: skip
     return _adapted(recipe)
 
 

@@ -23,10 +23,6 @@ CLIPS = np.linspace(1.0, 0.5, 26)
 """Shares of a channel's largest weight that are tried as the end of its codes, where there are few of them."""
 
 
-WIDE_BITS = 10
-"""The bits of weights that meet codes of 16 bits: they take no longer there than 8, and leave the codes room in the sums."""
-
-
 def largest_code(bits: int) -> int:
     """Return the largest code of symmetric weights."""
     return (1 << (bits - 1)) - 1

@@ -18,7 +18,7 @@ from intvit.quantize.float_graph import FloatGraph
 from intvit.quantize.float_parts import rest_after
 from intvit.quantize.injection import Injection
 from intvit.quantize.recipe import find_recipe
-from intvit.quantize.weights import WIDE_BITS, largest_code
+from intvit.quantize.weights import largest_code
 from intvit.report.choices import bits_lines, chosen_bits
 from intvit.verify import Subject, check_agreement, find_executors
 
@@ -156,16 +156,16 @@ def test_an_error_at_the_output_itself_is_judged_too():
     assert moved == pytest.approx(0.25 * 2 * FloatGraph(model).shapes[output][-1])
 
 
-@pytest.mark.parametrize("name", ["default", "accurate", "tables"])
-def test_all_sides_of_products_get_more_bits_together(name):
-    model = quantize(EXPORT, images(8, 0), recipe=name, budget=1.6)
+@pytest.mark.parametrize(("name", "wide"), [("default", 8), ("default", 10), ("accurate", 8), ("accurate", 10), ("tables", 9)])
+def test_all_sides_of_products_get_more_bits_together(name, wide):
+    model = quantize(EXPORT, images(8, 0), recipe=name, weight_bits=wide, budget=1.6)
     bits, types = chosen_bits(model.info.options), check_graph(model.graph)
-    assert set(bits["weights"].values()) == {WIDE_BITS}
+    assert set(bits["weights"].values()) == ({wide} if wide > 8 else set())
     for node in model.graph.nodes:
         if isinstance(node.op, ops.Linear) and len(types[node.inputs[0]].shape) < 4:
             codes, weights = (types[name].dtype.bits for name in node.inputs[:2])
-            assert (codes == 16) == (weights == 16)
-            assert np.abs(model.graph.constants[node.inputs[1]]).max() == largest_code(WIDE_BITS if codes == 16 else 8)
+            assert (weights == 16) == (codes == 16 and wide > 8)
+            assert np.abs(model.graph.constants[node.inputs[1]]).max() == largest_code(wide if codes == 16 else 8)
     sides = {
         tuple(types[name].dtype.bits for name in node.inputs) for node in model.graph.nodes if isinstance(node.op, ops.MatMul)
     }

@@ -123,7 +123,15 @@ def test_aiqvit_has_4_bits_unless_asked_otherwise():
     assert (find_recipe("aiqvit", 6, 6).weight_bits, find_recipe("aiqvit", 6, 6).act_bits) == (6, 6)
 
 
-@pytest.mark.parametrize("bits", [{"weight_bits": 1}, {"act_bits": 2}, {"weight_bits": 9}, {"act_bits": 9}])
+@pytest.mark.parametrize("bits", [{"weight_bits": 1}, {"act_bits": 2}, {"weight_bits": 11}, {"act_bits": 9}])
 def test_bits_that_no_recipe_has_are_refused(bits):
     with pytest.raises(UsageError, match="so many bits"):
         find_recipe("default", **bits)
+
+
+def test_weights_of_more_than_8_bits_need_a_budget_for_16():
+    for recipe, budget in (("default", None), ("default", 0.75), ("minmax", None)):
+        with pytest.raises(UsageError, match="only weights that meet codes of 16 bits"):
+            find_recipe(recipe, weight_bits=10, budget=budget)
+    assert find_recipe("accurate", weight_bits=10).weight_bits == 10
+    assert find_recipe("default", weight_bits=9, budget=1.3).weight_bits == 9

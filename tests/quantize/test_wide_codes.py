@@ -12,7 +12,7 @@ from intvit.quantize.ranges import HEADROOM
 from intvit.quantize.recipe import RECIPES
 from intvit.quantize.sites import Site
 from intvit.quantize.uses import Use, UseKind
-from intvit.quantize.weights import WIDE_BITS, round_weights
+from intvit.quantize.weights import round_weights
 
 CHANNELS, TOKENS = 384, 5
 
@@ -67,10 +67,10 @@ def test_weights_lose_less_than_with_one_scale(seed):
 def test_finer_weights_leave_room_in_the_sums():
     context, site, _, layer = place(0, 1.0)
     narrow = wide_limit(context, site)
-    context.weight_bits = lambda layer: WIDE_BITS
+    context.weight_bits = lambda layer: 10
     limit = wide_limit(context, site)
     scale, _ = wide_codes(context, site, limit)
-    codes, _ = round_weights(layer.weight * scale[:, None], WIDE_BITS)
+    codes, _ = round_weights(layer.weight * scale[:, None], 10)
     assert 1 << 11 < limit < narrow
     assert np.abs(codes).sum(0).max() * limit <= S32.high / 2
 

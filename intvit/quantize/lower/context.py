@@ -146,7 +146,7 @@ class Context:
     def weight_bits(self, layer: LinearLayer) -> int:
         """Return the bits of a layer's weights."""
         keeps = layer.kernel or self.makes_output(layer)
-        return self.bits.weights.get(layer.name, 8 if keeps else self.recipe.weight_bits)
+        return self.bits.weights.get(layer.name, 8 if keeps else min(8, self.recipe.weight_bits))
 
     def act_bits(self, site: Site) -> int:
         """Return the bits of what linear layers read."""
