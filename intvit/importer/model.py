@@ -35,6 +35,13 @@ class CanonicalModel:
         return ir.serde.serialize_model(self.model)
 
 
+def at_batch_one(dim: int | str) -> int:
+    """Return a dim of `CanonicalModel.shapes` for a batch of one image."""
+    if isinstance(dim, int):
+        return dim
+    return 1 if dim == "N" else int(dim.split("*")[0])
+
+
 def is_helper(node: ir.Node) -> bool:
     """Tell whether a node only computes the run-time target of an `Expand`."""
     return HELPER in node.metadata_props

@@ -10,7 +10,7 @@ import onnx_ir.passes.common as passes
 from intvit.errors import IntvitError, UnsupportedModelError
 from intvit.importer.batch import Batch, follow_batch
 from intvit.importer.layout import free_batch
-from intvit.importer.model import CanonicalModel
+from intvit.importer.model import CanonicalModel, at_batch_one
 from intvit.importer.prepare import prepare
 from intvit.importer.read import Source, read_onnx
 from intvit.importer.rewrite import Editor, dims_of, values
@@ -75,7 +75,7 @@ def with_rows_apart(model: CanonicalModel) -> CanonicalModel:
     changed = ir.serde.deserialize_model(model.to_proto())
     for value in values(changed.graph):
         if (dims := model.shapes.get(value.name or "")) is not None:
-            value.shape = ir.Shape([_at_batch_one(dim) for dim in dims])
+            value.shape = ir.Shape([at_batch_one(dim) for dim in dims])
     editor = Editor(changed)
     split_read_rows(editor, "LayerNormalization")
     _finish(changed)
@@ -84,10 +84,6 @@ def with_rows_apart(model: CanonicalModel) -> CanonicalModel:
     if not model.dynamic_batch:
         changed.graph.inputs[0].shape = ir.Shape([1, *(changed.graph.inputs[0].shape or ())[1:]])
     return replace(model, model=changed, shapes=shapes)
-
-
-def _at_batch_one(dim: int | str) -> int:
-    return dim if isinstance(dim, int) else int(dim.partition("*")[0]) if "*" in dim else 1
 
 
 def _finish(model: ir.Model) -> None:

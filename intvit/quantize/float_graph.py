@@ -9,7 +9,7 @@ import onnx_ir
 from numpy.typing import NDArray
 
 from intvit.importer import CanonicalModel
-from intvit.importer.model import is_helper
+from intvit.importer.model import at_batch_one, is_helper
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ class FloatGraph:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.batch_axes: dict[str, int | None] = {}
         for name, dims in model.shapes.items():
-            self.shapes[name] = tuple(_at_batch_1(d) for d in dims)
+            self.shapes[name] = tuple(at_batch_one(d) for d in dims)
             marked = [i for i, d in enumerate(dims) if isinstance(d, str)]
             self.batch_axes[name] = marked[0] if marked else None
         for name, array in self.constants.items():
@@ -76,12 +76,6 @@ class FloatGraph:
         """Return the node that alone uses a value, None if there is not exactly one or the value is an output."""
         users = self.consumers.get(name, [])
         return users[0][0] if len(users) == 1 and name not in self.outputs else None
-
-
-def _at_batch_1(dim: int | str) -> int:
-    if isinstance(dim, int):
-        return dim
-    return 1 if dim == "N" else int(dim.split("*")[0])
 
 
 def _node(node: onnx_ir.Node) -> FloatNode:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from intvit.importer.rewrite import Editor, array_of, known_dims
+from intvit.importer.rewrite import Editor, array_of, dims_of, known_dims
 from intvit.importer.rules.unused_rows import Range, cut_rows, slice_range
 
 MAX_ROWS = 4
@@ -27,7 +27,7 @@ def split_read_rows(editor: Editor, start: str) -> None:
         return
     split: dict[ir.Value, list[ir.Value]] = {}
     for node in tuple(editor.graph):
-        source, dims = node.inputs[0] if node.inputs else None, known_dims(node.outputs[0])
+        source, dims = node.inputs[0] if node.inputs else None, dims_of(node.outputs[0]) or ()
         if source is None or len(dims) != 3:
             continue
         if source in split and (cut := slice_range(node)) in cuts:
