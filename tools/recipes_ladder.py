@@ -61,8 +61,8 @@ PAPERS = (
     Rung("aiqvit", 3, 3),
 )
 """The recipes after papers, at the widths that these are about."""
-OTHERS = (Rung("accurate", 8, 8), Rung("accurate", 10, 8), Rung("tables", 8, 8))
-"""Further recipes of this package; where `accurate` has weights of 10 bits, they meet codes of 16."""
+OTHERS = (Rung("accurate", 10, 8), Rung("accurate", 8, 8), Rung("tables", 8, 8))
+"""Further recipes of this package; weights of 10 bits are those that meet codes of 16, where `accurate` has these."""
 LADDER = (*(Rung(name, *bits) for bits in BITS for name in GENERAL), *OTHERS, *PAPERS)
 """All rows of the report, in its order."""
 COMPARED = (BASE, Rung("i-vit", 8, 8), Rung("minmax", 8, 8))

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calib-images", metavar="N", type=positive, default=128, help="how many of them to use (128)")
     parser.add_argument("--recipe", metavar="NAME", default="default", help="how to convert: see docs/recipe.md (default)")
     parser.add_argument(
-        "--weight-bits", metavar="B", type=positive, help="bits of a weight, 2 to 8 (the recipe's), or 10 with accurate"
+        "--weight-bits", metavar="B", type=positive, help="bits of a weight, 2 to 8 (the recipe's), 10 in accurate"
     )
     parser.add_argument(
         "--act-bits", metavar="B", type=positive, help="bits of what matrix products read, 3 to 8 (the recipe's)"

@@ -188,7 +188,7 @@ _MINMAX = Recipe(
 )
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
-    "accurate": Recipe("accurate", budget=1.6, residual_share=0.0),
+    "accurate": Recipe("accurate", weight_bits=10, budget=1.6, residual_share=0.0),
     "tables": Recipe("tables", softmax="table", gelu="table"),
     "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
     "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
@@ -246,6 +246,8 @@ def find_recipe(name: str, weight_bits: int | None = None, act_bits: int | None 
         recipe = replace(recipe, budget=budget)
     if recipe.budget is not None:
         _check_budget(recipe, recipe.budget)
+    if weight_bits is None and not recipe.widens:
+        recipe = replace(recipe, weight_bits=min(8, recipe.weight_bits))
     if recipe.weight_bits > 8 and not recipe.widens:
         raise UsageError(
             "only weights that meet codes of 16 bits can have more than 8", where="--weight-bits", expected="2 to 8",

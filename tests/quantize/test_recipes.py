@@ -133,5 +133,7 @@ def test_weights_of_more_than_8_bits_need_a_budget_for_16():
     for recipe, budget in (("default", None), ("default", 0.75), ("minmax", None)):
         with pytest.raises(UsageError, match="only weights that meet codes of 16 bits"):
             find_recipe(recipe, weight_bits=10, budget=budget)
-    assert find_recipe("accurate", weight_bits=10).weight_bits == 10
+    assert find_recipe("accurate").weight_bits == 10
+    assert find_recipe("accurate", weight_bits=8).weight_bits == 8
+    assert find_recipe("accurate", budget=0.75).weight_bits == 8
     assert find_recipe("default", weight_bits=9, budget=1.3).weight_bits == 9
