@@ -206,7 +206,8 @@ def test_disk_full(tmp_path):
         (("verify", "m.onnx", "--with", "c"), "the C export does not exist yet"),
         (("verify", "m.onnx", "--with", "reference,tpu"), "no such executor"),
         (quantize_arguments("/nowhere/out.onnx", FLOAT, CALIBRATION, "--recipe", "magic"), "no such recipe"),
-        (quantize_arguments("/nowhere/out.onnx", FLOAT, CALIBRATION, "--weight-bits", 9), "no recipe has so many bits"),
+        (quantize_arguments("/nowhere/out.onnx", FLOAT, CALIBRATION, "--weight-bits", 11), "no recipe has so many bits"),
+        (quantize_arguments("/nowhere/out.onnx", FLOAT, CALIBRATION, "--weight-bits", 9), "only weights that meet codes of 16"),
         (quantize_arguments("/nowhere/out.onnx", FLOAT, CALIBRATION, "--act-bits", 16), "no recipe has so many bits"),
     ],
 )
