@@ -103,7 +103,7 @@ def choose_bits(
     """
     assert context.recipe.budget is not None
     budget = float(context.recipe.budget)
-    levels, layers, priced = WIDER if budget >= 1 else NARROWER, context.layers, _products(context)
+    levels, layers, priced = WIDER if context.recipe.widens else NARROWER, context.layers, _products(context)
     places = _activations(context, levels) | (_weights(context) if levels == NARROWER else {})
     images = normalize(np.stack(pixels[:: -(-len(pixels) // JUDGED_IMAGES)]))
     injection = Injection(model, [p.cut for p in places.values()], [layer.input for layer in layers.values()], images)

@@ -149,7 +149,7 @@ class Recipe:
 
     @property
     def widens(self) -> bool:
-        """Whether the budget is for 16 bits, which cost next to nothing where rows are few."""
+        """Whether the budget is for places of 16 bits; then the rows that the output reads go apart, where they cost little."""
         return self.budget is not None and self.budget >= 1
 
     @property

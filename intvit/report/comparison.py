@@ -82,6 +82,8 @@ def compare_nodes(
 
 def _closest_form(twins: Sequence[_Twin], canonical: CanonicalModel) -> CanonicalModel:
     """Return the form of the float model, of those that are lowered, that makes the most values that nodes stand for."""
+    if all(twin.source in canonical.shapes for twin in twins):
+        return canonical
     forms = canonical, with_rows_apart(canonical)
     return max(forms, key=lambda form: sum(twin.source in form.shapes for twin in twins))
 

@@ -77,11 +77,11 @@ def integer_weights(context: Context, layer: LinearLayer, source: InputCodes) ->
 
 def _shared(context: Context, layer: LinearLayer, source: InputCodes) -> Rounded | None:
     """Return what a layer before has made of the same float weights, if the scales of both inputs are proportional."""
-    made = context.rounded.get(_key(context, layer))
-    if made is None or not _may_share(context, source):
+    made = context.rounded.get(_key(context, layer)) if _may_share(context, source) else None
+    if made is None:
         return None
     ratio = source.scale / made.scale
-    return replace(made, steps=made.steps * ratio[0]) if np.allclose(ratio, ratio[0], rtol=1e-12) else None
+    return replace(made, steps=made.steps * ratio[0]) if np.allclose(ratio, ratio[0], rtol=1e-12, atol=0) else None
 
 
 def _may_share(context: Context, source: InputCodes) -> bool:
@@ -91,6 +91,7 @@ def _may_share(context: Context, source: InputCodes) -> bool:
 
 
 def _key(context: Context, layer: LinearLayer) -> tuple[int, bytes]:
+    """Return what `Context.rounded` knows a layer's weights by."""
     return context.weight_bits(layer), hashlib.sha256(layer.weight.tobytes()).digest()
 
 
