@@ -11,7 +11,7 @@ from intvit.ir import Graph, TensorType, check_graph, infer_types
 from intvit.report.macs import node_macs
 from intvit.runtime.engine import Engine
 from intvit.runtime.fuse import group_nodes
-from intvit.runtime.plan import COPY
+from intvit.runtime.planned import COPY
 from intvit.runtime.rows import split_rows
 
 REPEATS = 30
@@ -63,8 +63,9 @@ def profile_model(model: IntegerModel, pixels: Array, repeats: int = REPEATS) ->
     """
     types = check_graph(model.graph)
     macs = step_macs(model.graph, types)
-    steps = Engine(model.graph, types).profile(dict.fromkeys(model.graph.inputs, pixels), repeats)
-    return [NodeTime(s.node, s.kind, s.nanoseconds / 1e9, 0 if s.kind == COPY else macs[s.node]) for s in steps]
+    turns = Engine(model.graph, types).profile(dict.fromkeys(model.graph.inputs, pixels), repeats)
+    counts = [0 if turn.kind == COPY else sum(macs[node] for node in turn.nodes) for turn in turns]
+    return [NodeTime(t.nodes[0], t.kind, t.nanoseconds / 1e9, count) for t, count in zip(turns, counts, strict=True)]
 
 
 def step_macs(graph: Graph, types: dict[str, TensorType]) -> dict[str, int]:

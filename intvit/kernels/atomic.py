@@ -28,6 +28,11 @@ def _emit_load(_context: Any, builder: Any, _signature: Any, arguments: Any) -> 
     return builder.load_atomic(builder.inttoptr(arguments[0], _WORD.as_pointer()), "acquire", 8)
 
 
+def _emit_store(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+    builder.store_atomic(arguments[1], builder.inttoptr(arguments[0], _WORD.as_pointer()), "release", 8)
+    return context.get_dummy_value()
+
+
 def _emit_yield(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
     name = "SwitchToThread" if sys.platform == "win32" else "sched_yield"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.IntType(32), []), name)  # type: ignore[no-untyped-call]
@@ -47,6 +52,9 @@ atomic_add: Any = intrinsic(lambda typing, address, value: (types.int64(types.in
 
 atomic_load: Any = intrinsic(lambda typing, address: (types.int64(types.int64), _emit_load))
 """Return the int64 at an address, with all that was written before it was."""
+
+atomic_store: Any = intrinsic(lambda typing, address, value: (types.void(types.int64, types.int64), _emit_store))
+"""Set the int64 at an address, after all that was written before."""
 
 yield_thread: Any = intrinsic(lambda typing: (types.void(), _emit_yield))
 """Let other threads of this core run."""

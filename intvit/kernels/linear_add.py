@@ -17,7 +17,7 @@ Array = NDArray[Any]
 @kernel(scratch=("codes",))
 def linear_add(
     level: Level, x: Array, packed: Array, depth: int, bias: Array, multiplier: Array,
-    shift: int, zero_point: int, low: int, high: int, codes: Array,
+    shift: int, zero_point: int, low: int, high: int, codes: Array, beside: Array,
     residual: Array, residual_multiplier: int, codes_multiplier: int,
     add_shift: int, add_zero_point: int, add_low: int, add_high: int, y: Array, part: int, parts: int,
 ) -> None:  # fmt: skip
@@ -26,22 +26,23 @@ def linear_add(
     Args:
         x to high: as in `linear`.
         codes: of `linear`'s output type [M, columns of a tile], scratch.
+        beside: as in `linear`.
         residual: [M, N], any integer type; it and the codes are added as in `add`.
         y: s8/s16/s32 [M, N].
     """
     rows, columns = y.shape
     addition = (residual_multiplier, codes_multiplier, add_shift, add_zero_point, add_low, add_high)
-    operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), codes, residual, addition, y)
+    operands = (x, (packed, depth, bias, multiplier), (shift, zero_point, low, high), codes, beside, residual, addition, y)
     each_panel(level, rows, columns, len(bias), linear_add_panel, operands, part, parts)
 
 
 @device
 def linear_add_panel(
-    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, tile: Scalar, operands: Any
 ) -> None:
     """Compute rows of one panel into y."""
-    x, weights, numbers, codes, residual, addition, y = operands
-    codes_of_rows(level, x, first, last, column, width, weights, numbers, codes)
+    x, weights, numbers, codes, beside, residual, addition, y = operands
+    codes_of_rows(level, x, first, last, column, width, weights, numbers, codes, beside, tile)
     residual_multiplier, codes_multiplier, shift, zero_point, low, high = addition
     end = column + valid
     add_rows(

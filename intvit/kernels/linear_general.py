@@ -33,7 +33,7 @@ def linear_general(
 
 @device
 def general_panel(
-    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, _tile: Scalar, operands: Any
 ) -> None:
     """Compute rows of one panel into y."""
     x, packed, depth, bias, multiplier, (shift, zero_point, low, high), sums, y = operands

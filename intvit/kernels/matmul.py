@@ -57,7 +57,7 @@ def start_sums(level: Level, packed: Array, depth: Scalar, offsets: Array, sums:
 
 @device
 def product_panel(
-    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, operands: Any
+    level: Level, first: Scalar, last: Scalar, column: Scalar, width: Scalar, valid: Scalar, _tile: Scalar, operands: Any
 ) -> None:
     """Compute rows of one panel of a head's s32 product, directly if the panel is whole."""
     a, packed, depth, bias, sums, y = operands

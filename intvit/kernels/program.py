@@ -3,77 +3,146 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from intvit.kernels.atomic import atomic_add, call_entry, wait_for
-from intvit.kernels.jit import Step, kernel
+from intvit.kernels.atomic import atomic_add, atomic_store, call_entry, wait_for
+from intvit.kernels.jit import Scalar, Step, device, kernel
 
 Array = NDArray[Any]
 
 PARTS_PER_THREAD = 4
 """Into how many parts a step is cut for each thread, so that a slow thread holds up the others less."""
+CLOSED = 1 << 32
+"""More than any number of threads."""
 COUNTERS = 8
-"""int64 a step that hold its two counters, alone in their cache line."""
+"""int64 a turn that hold its two counters, alone in their cache line."""
 
 
 @kernel()
-def run_alone(steps: Array) -> None:
-    """Run all steps in order; `steps` s64 [S, 3]: entry, address of the words, parts."""
-    for s in range(len(steps)):
-        call_entry(steps[s, 0], steps[s, 1], 0, 0, 1)
-
-
-@kernel()
-def run_together(steps: Array, counters: Array, joined: Array) -> None:
-    """Run all steps with whoever else runs them, from counters that start at zero.
-
-    Threads take parts of a step until none is left and wait until all are done; a thread may come at any time, or never.
+def run_alone(turns: Array, calls: Array) -> None:
+    """Run all turns in order.
 
     Args:
-        steps: s64 [S, 3]: entry, address of the words, parts.
-        counters: s64 [S, 8]: parts taken, parts done.
-        joined: s64 [1]: threads that have come so far; each takes the next slot.
+        turns: s64 [T, 3]: the first call, the call behind the last, parts.
+        calls: s64 [C, 2]: entry, address of the words.
     """
-    slot = atomic_add(joined.ctypes.data, 1)
-    for s in range(len(steps)):
-        taken = counters.ctypes.data + s * counters.strides[0]
-        done, parts = taken + 8, steps[s, 2]
+    for t in range(len(turns)):
+        for part in range(turns[t, 2]):
+            run_part(turns[t], calls, 0, part)
+
+
+@kernel()
+def open_turns(counters: Array, crew: Array) -> None:
+    """Let helpers come to turns that nobody is in.
+
+    Args:
+        counters: s64 [T, 8]: parts taken, parts done.
+        crew: s64 [2]: how many threads have come, the leader among them, and `CLOSED` more once no other may; how many helpers
+            have left.
+    """
+    counters[:] = 0
+    crew[1] = 0
+    atomic_store(crew.ctypes.data, 1)
+
+
+@kernel()
+def lead(turns: Array, calls: Array, counters: Array, crew: Array) -> None:
+    """Run all turns with whoever comes to help, and return when nobody is in them any more.
+
+    Args:
+        turns, calls: as in `run_alone`.
+        counters, crew: as `open_turns` left them, but for what helpers have done since.
+    """
+    came = crew.ctypes.data
+    share_turns(turns, calls, counters, 0)
+    helpers = atomic_add(came, CLOSED) - 1
+    wait_for(came + 8, helpers)
+
+
+@kernel()
+def help_out(turns: Array, calls: Array, counters: Array, crew: Array) -> None:
+    """Share the turns while they are open, else return at once. May be called at any time, or never; arguments as in `lead`."""
+    came = crew.ctypes.data
+    slot = atomic_add(came, 1)
+    if slot < CLOSED:
+        share_turns(turns, calls, counters, slot)
+        atomic_add(came + 8, 1)
+
+
+@device
+def share_turns(turns: Array, calls: Array, counters: Array, slot: Scalar) -> None:
+    """Take parts of each turn until none is left, and wait until all are done."""
+    for t in range(len(turns)):
+        taken = counters.ctypes.data + t * counters.strides[0]
+        done, parts = taken + 8, turns[t, 2]
         part = atomic_add(taken, 1)
         while part < parts:
-            call_entry(steps[s, 0], steps[s, 1], slot, part, parts)
+            run_part(turns[t], calls, slot, part)
             atomic_add(done, 1)
             part = atomic_add(taken, 1)
         wait_for(done, parts)
+
+
+@device
+def run_part(turn: Array, calls: Array, slot: Scalar, part: Scalar) -> None:
+    """Run one part of each call of a turn."""
+    for c in range(turn[0], turn[1]):
+        call_entry(calls[c, 0], calls[c, 1], slot, part, turn[2])
+
+
+class Turn(NamedTuple):
+    """Steps that run side by side, part by part; mostly one.
+
+    Attributes:
+        steps: kernels whose parts may run in any order.
+        parts: how many parts a thread makes that is alone.
+    """
+
+    steps: tuple[Step, ...]
+    parts: int = 1
 
 
 class Program:
     """Steps bound to memory, ready to run.
 
     Args:
-        steps: the kernels in order.
+        turns: what runs one after the other.
         threads: how many threads run it together at most; their scratch has as many slots.
     """
 
-    def __init__(self, steps: Sequence[Step], threads: int) -> None:
-        self.steps = tuple(steps)
+    def __init__(self, turns: Sequence[Turn], threads: int) -> None:
+        self.turns = tuple(turns)
+        calls = np.array([(s.entry, s.words.ctypes.data) for turn in turns for s in turn.steps], np.int64).reshape(-1, 2)
+        ends = accumulate(len(turn.steps) for turn in turns)
+        ranges = [(end - len(turn.steps), end) for turn, end in zip(turns, ends, strict=True)]
         limit = PARTS_PER_THREAD * threads
-        rows = [(s.entry, s.words.ctypes.data, min(s.grains, limit)) for s in steps]
-        table = np.array(rows, np.int64).reshape(-1, 3)
-        self._counters = np.zeros((len(rows) + 1, COUNTERS), np.int64)
-        self._alone = run_alone.bind(table)
-        self._together = run_together.bind(table, self._counters[1:], self._counters[0, :1])
+        together = [min(limit, max(step.grains for step in turn.steps)) for turn in turns]
+        alone, shared = (
+            np.array([(*steps, many) for steps, many in zip(ranges, parts, strict=True)], np.int64).reshape(-1, 3)
+            for parts in ([turn.parts for turn in turns], together)
+        )
+        self._counters = np.zeros((len(turns) + 1, COUNTERS), np.int64)
+        self._counters[0, 0] = CLOSED
+        state = self._counters[1:], self._counters[0, :2]
+        self._alone, self._open = run_alone.bind(alone, calls), open_turns.bind(*state)
+        self._lead, self._help = lead.bind(shared, calls, *state), help_out.bind(shared, calls, *state)
 
     def run_alone(self) -> None:
         """Run all steps in this thread, without the GIL."""
         self._alone()
 
-    def reset(self) -> None:
-        """Make the program ready for one `run_together` of several threads; none may be in it."""
-        self._counters[:] = 0
+    def open(self) -> None:
+        """Let helpers begin; `lead` must follow."""
+        self._open()
 
-    def run_together(self) -> None:
-        """Run all steps, sharing them with every thread that calls this at the same time; return when all are done."""
-        self._together()
+    def lead(self) -> None:
+        """Run all steps with every thread that helps out, in the thread that has opened the program."""
+        self._lead()
+
+    def help_out(self) -> None:
+        """Share the steps with the others that run them; return when all are done, or at once if the program is not open."""
+        self._help()

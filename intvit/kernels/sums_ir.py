@@ -30,7 +30,8 @@ NEXT_BYTES = 8
 class Operands:
     """What a tile reads, as int64 values of LLVM: addresses, those of x by row, and the steps in the depth.
 
-    `ahead` is where to fetch what the next panel needs.
+    `ahead` is where to fetch what the next panel needs, `beside` what another product needs, whose bytes `beside_stride` a step
+    brings to the second cache.
     """
 
     x_rows: list[Any]
@@ -38,6 +39,8 @@ class Operands:
     steps: Any
     bias: Any
     ahead: Any = None
+    beside: Any = None
+    beside_stride: Any = None
 
 
 def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vectors: int) -> list[list[Any]]:
@@ -71,6 +74,7 @@ def _emit_loop(builder: Any, level: Level, flip: Any, operands: Operands, bias: 
             prefetch(builder, builder.add(packed, I64(AHEAD + line)), cache=1)
         if operands.ahead is not None:
             prefetch(builder, builder.add(operands.ahead, builder.mul(k, I64(NEXT_BYTES))), cache=2)
+            prefetch(builder, builder.add(operands.beside, builder.mul(k, operands.beside_stride)), cache=2)
     updated = []
     for x_row, row in zip(x_rows, sums, strict=True):
         codes = repeat(builder, load(builder, builder.add(x_row, builder.mul(k, I64(4))), I32), lanes)

@@ -19,10 +19,10 @@ Array = NDArray[Any]
 def each_panel(
     level: Level, rows: Scalar, columns: Scalar, padded: Scalar, compute: Any, operands: Any, part: Scalar, parts: Scalar
 ) -> None:
-    """Call `compute(level, first, last, column, width, valid, operands)` for share `part` of `parts` of all tiles.
+    """Call `compute(level, first, last, column, width, valid, tile, operands)` for share `part` of `parts` of all tiles.
 
-    Each call covers the rows from `first` up to `last` of a panel of `width` columns, of which `valid` exist. Panels follow one
-    another, so that weights stay in the first cache for as long as there are rows.
+    Each call covers the rows from `first` up to `last` of a panel of `width` columns, of which `valid` exist; `tile` numbers
+    its first tile. Panels follow one another, so that weights stay in the first cache for as long as there are rows.
 
     Args:
         rows, columns: the product's shape; `padded` columns make whole panels.
@@ -37,7 +37,7 @@ def each_panel(
         width = panel_width(level, padded - column)
         first, last = max(start - before, 0) * height, min(min(stop - before, tiles) * height, rows)
         if first < last:
-            compute(level, first, last, column, width, min(width, columns - column), operands)
+            compute(level, first, last, column, width, min(width, columns - column), max(start, before), operands)
         before += tiles
         column += width
 
@@ -55,7 +55,7 @@ def panel_count(level: Level, padded: Scalar) -> Scalar:
 @device
 def codes_of_rows(
     level: Level, x: Array, first: Scalar, last: Scalar, column: Scalar, width: Scalar,
-    weights: Any, numbers: Any, codes: Array,
+    weights: Any, numbers: Any, codes: Array, beside: Array, tile: Scalar,
 ) -> None:  # fmt: skip
     """Compute `codes = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)` for some rows of one panel.
 
@@ -64,12 +64,14 @@ def codes_of_rows(
         weights: packed weights, depth, bias, multiplier, as there.
         numbers: shift, zero_point, low, high, for which `intvit.kernels.codes_ir.fits_high_half` holds.
         codes: of at most 32 bits, `last - first` rows, at least `width` columns.
+        beside: u8 [tiles of the whole product, ..]: each tile fetches its row, for another product.
+        tile: the number of the first one.
     """
     packed, depth, bias, multiplier = weights
     shift, zero_point, low, high = numbers
     for row in range(first, last, tile_rows(level)):
         height = min(tile_rows(level), last - row)
         code_tile(
-            level, x, row, height, column, width, packed, depth, bias, multiplier,
-            shift, zero_point, low, high, codes, row - first,
+            level, x, row, height, column, width, packed, depth, bias, beside, tile + (row - first) // tile_rows(level),
+            multiplier, shift, zero_point, low, high, codes, row - first,
         )  # fmt: skip

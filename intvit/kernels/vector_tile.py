@@ -79,20 +79,20 @@ def _sums_tile(  # type: ignore[no-untyped-def]
 
 def _codes_tile(  # type: ignore[no-untyped-def]
     _typing: Any, level, flips, bits, rows, vectors, x, x_stride, packed, steps, bias, y, y_stride,  # noqa: ANN001
-    ahead, multiplier, shift, zero_point, low, high,  # noqa: ANN001
+    ahead, beside, beside_stride, multiplier, shift, zero_point, low, high,  # noqa: ANN001
 ) -> Any:  # fmt: skip
     def emit_body(builder: Any, arguments: list[Any]) -> None:
         def end(sums: list[list[Any]], y_rows: list[Any]) -> None:
-            emit_codes(builder, level.level, Output(y_rows, *arguments[10:]), sums, bits.literal_value)
+            emit_codes(builder, level.level, Output(y_rows, *arguments[12:]), sums, bits.literal_value)
 
-        _emit_tile(builder, level, flips, arguments[:10], end)
+        _emit_tile(builder, level, flips, arguments[:12], end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         name = f"{PREFIX}codes.{level.level}.{flips.literal_value}.{bits.literal_value}"
         call_shared(builder, name, arguments[3:], emit_body)
         return context.get_dummy_value()
 
-    return types.void(level, flips, bits, *[types.int64] * 15), emit
+    return types.void(level, flips, bits, *[types.int64] * 17), emit
 
 
 sums_tile: Any = intrinsic(prefer_literal=True)(_sums_tile)
@@ -105,5 +105,5 @@ codes_tile: Any = intrinsic(prefer_literal=True)(_codes_tile)
 """Store a tile of `clip(rescale(sums, multiplier, shift) + zero_point)` as integers of `bits` bits, a literal: 8, 16 or 32.
 
 Needs `intvit.kernels.codes_ir.fits_high_half`; `multiplier` holds one s32 for every column of the panel. `ahead` is where
-the part of the next panel starts that this tile fetches.
+the part of the next panel starts that this tile fetches, `beside` the same of another product, `beside_stride` bytes a step.
 """

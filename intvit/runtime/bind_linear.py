@@ -98,6 +98,13 @@ def _panels(at: Context, level: Level) -> Array:
     return panels
 
 
+def _shares(beside: Sequence[Array], tiles: int) -> Array:
+    """Return memory to fetch, if there is any, as u8 [tiles, ..]: a share for each tile, without what remains."""
+    memory = beside[0].reshape(-1).view(np.uint8) if beside else np.empty(0, np.uint8)
+    each = len(memory) // tiles
+    return memory[: tiles * each].reshape(tiles, each)
+
+
 def _panel(at: Context, level: Level) -> tuple[int, int]:
     """Return the shape of all rows of one panel."""
     return at.outputs[0].size // at.outputs[0].shape[-1], tile_shape(level)[1]
@@ -106,16 +113,25 @@ def _panel(at: Context, level: Level) -> tuple[int, int]:
 def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
     """Bind a linear layer."""
     weights = PackedLinear.of(at)
-    scratch: Scratch
-    kernel, scratch = linear, (_panel(at, weights.level), np.dtype(f"i{op.to.dtype.itemsize}"))
     if not rescales_in_tile(op, at.inputs[0].dtype, at.inputs[1], at.value(2)):
-        kernel, scratch = linear_general, sums_tile(weights.level)
+        return _prepare_general(op, at, weights)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return kernel.bind(*weights.arguments(op, x), scratch[0], y, grains=weights.grains(y))
+        (x, *beside), y = inputs, as_bits(as_rows(outputs[0]))
+        grains = weights.grains(y)
+        return linear.bind(*weights.arguments(op, as_rows(x)), scratch[0], _shares(beside, grains), y, grains=grains)
 
-    return Prepared((0,), bind, (scratch,), left=at.left(weights.level), constants=weights.arrays)
+    codes = _panel(at, weights.level), np.dtype(f"i{op.to.dtype.itemsize}")
+    left = at.left(weights.level)
+    return Prepared((0,), bind, (codes,), left=left, constants=weights.arrays, weights=weights.packed)
+
+
+def _prepare_general(op: ops.Linear, at: Context, weights: PackedLinear) -> Prepared:
+    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
+        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
+        return linear_general.bind(*weights.arguments(op, x), scratch[0], y, grains=weights.grains(y))
+
+    return Prepared((0,), bind, (sums_tile(weights.level),), left=at.left(weights.level), constants=weights.arrays)
 
 
 def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
@@ -133,12 +149,15 @@ def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -
     numbers = *inner, gelu.shift, *output_range(gelu)
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y, (codes, *value) = as_rows(inputs[0]), as_bits(as_rows(outputs[0])), scratch
-        first = weights.arguments(op, x)
-        return kernel.bind(*first, codes, multiplier, constant, *numbers, *value, y, grains=weights.grains(y))
+        (x, *beside), y, (codes, *value) = inputs, as_bits(as_rows(outputs[0])), scratch
+        grains = weights.grains(y)
+        first = *weights.arguments(op, as_rows(x)), codes, _shares(beside, grains)
+        return kernel.bind(*first, multiplier, constant, *numbers, *value, y, grains=grains)
 
+    codes: Scratch = _panel(at, weights.level), np.int16
     constants = *weights.arrays, multiplier, constant
-    return Prepared((0,), bind, ((_panel(at, weights.level), np.int16), *row), left=at.left(weights.level), constants=constants)
+    left = at.left(weights.level)
+    return Prepared((0,), bind, (codes, *row), left=left, constants=constants, weights=weights.packed)
 
 
 def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
@@ -150,9 +169,11 @@ def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) ->
     )
 
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        (x, residual), y = (as_rows(a) for a in inputs), as_bits(as_rows(outputs[0]))
-        first, numbers = weights.arguments(op, x), (*multipliers, add.shift, *output_range(add))
-        return linear_add.bind(*first, scratch[0], residual, *numbers, y, grains=weights.grains(y))
+        (x, residual, *beside), y = inputs, as_bits(as_rows(outputs[0]))
+        grains = weights.grains(y)
+        first = *weights.arguments(op, as_rows(x)), scratch[0], _shares(beside, grains)
+        return linear_add.bind(*first, as_rows(residual), *multipliers, add.shift, *output_range(add), y, grains=grains)
 
     codes = _panel(at, weights.level), np.int16
-    return Prepared((0, 1), bind, (codes,), left=at.left(weights.level), constants=weights.arrays)
+    left = at.left(weights.level)
+    return Prepared((0, 1), bind, (codes,), left=left, constants=weights.arrays, weights=weights.packed)

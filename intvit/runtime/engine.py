@@ -18,17 +18,18 @@ from intvit.errors import UsageError
 from intvit.ir import Graph, TensorType, infer_types
 from intvit.kernels.aligned import aligned_empty
 from intvit.kernels.jit import Step
-from intvit.kernels.program import Program
+from intvit.kernels.program import Program, Turn
 from intvit.kernels.simd import Level, current_level
-from intvit.runtime.plan import Plan, Source, View, plan_run
+from intvit.runtime.plan import Plan, plan_run
+from intvit.runtime.planned import PlannedStep, Source, View
 
 Array = NDArray[Any]
 
 
-class StepTime(NamedTuple):
-    """How long one kernel call takes, of which node and kind of operator."""
+class TurnTime(NamedTuple):
+    """How long one turn takes, of which steps and kinds of operators."""
 
-    node: str
+    nodes: tuple[str, ...]
     kind: str
     nanoseconds: int
 
@@ -95,7 +96,7 @@ class Engine:
         each = batch // self.threads
         shares = [range(i * each, (i + 1) * each) for i in range(self.threads)]
         self._crew.share([partial(self._run_images, inputs, outputs, images, Program.run_alone) for images in shares if images])
-        self._run_images(inputs, outputs, range(each * self.threads, batch), self._crew.run_together)
+        self._run_images(inputs, outputs, range(each * self.threads, batch), self._crew.lead)
         return outputs
 
     def run_all(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -105,19 +106,23 @@ class Engine:
         lane.program.run_alone()
         return {name: np.ascontiguousarray(lane.values[name]).copy() for node in self.graph.nodes for name in node.outputs}
 
-    def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[StepTime]:
-        """Run the first image step by step, in one thread, and return the median time of every step, in order."""
+    def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[TurnTime]:
+        """Run the first image turn by turn, in one thread, and return the median time of every turn, in order."""
         lane = Lane(self.plan, self.graph, 1)
-        times = np.empty((repeats, len(lane.origins)), np.int64)
+        programs = [Program([turn], 1) for turn in lane.program.turns]
+        times = np.empty((repeats, len(programs)), np.int64)
         for repeat in times:
             lane.load(inputs, 0, self.types)
-            for i, step in enumerate(lane.program.steps):
+            for i, program in enumerate(programs):
                 start = time.perf_counter_ns()
-                step()
+                program.run_alone()
                 repeat[i] = time.perf_counter_ns() - start
-        totals = np.zeros(len(self.plan.steps), np.int64)
+        totals = np.zeros(len(self.plan.turns), np.int64)
         np.add.at(totals, lane.origins, np.sort(times, axis=0)[repeats // 2])
-        return [StepTime(s.node, s.kind, int(ns)) for s, ns in zip(self.plan.steps, totals, strict=True)]
+        return [
+            TurnTime(tuple(s.node for s in turn.steps), " beside ".join(dict.fromkeys(s.kind for s in turn.steps)), int(ns))
+            for turn, ns in zip(self.plan.turns, totals, strict=True)
+        ]
 
     @cached_property
     def _keeping_plan(self) -> Plan:
@@ -164,14 +169,17 @@ class Lane:
 
         self.values = {name: resolve(source) for name, source in plan.values.items()}
         self.inputs = {name: self.values[name] for name in graph.inputs}
-        steps: list[Step] = []
+
+        def bind(step: PlannedStep) -> tuple[Step, ...]:
+            bound = step.bind(*([resolve(s) for s in each] for each in (step.inputs, step.outputs, step.scratch)))
+            return bound if isinstance(bound, tuple) else (bound,)
+
+        turns: list[Turn] = []
         self.origins: list[int] = []
-        for index, planned in enumerate(plan.steps):
-            sources = (planned.inputs, planned.outputs, planned.scratch)
-            bound = planned.bind(*([resolve(s) for s in each] for each in sources))
-            steps += bound if isinstance(bound, tuple) else (bound,)
-            self.origins += [index] * (len(steps) - len(self.origins))
-        self.program = Program(steps, threads)
+        for index, planned in enumerate(plan.turns):
+            turns += [Turn(steps, planned.parts) for steps in zip(*map(bind, planned.steps), strict=True)]
+            self.origins += [index] * (len(turns) - len(self.origins))
+        self.program = Program(turns, threads)
 
     def load(self, inputs: Mapping[str, Array], image: int, types: Mapping[str, TensorType]) -> None:
         """Copy one image of the inputs into the arena."""
@@ -207,18 +215,16 @@ class _Crew:
         for future in started:
             future.result()
 
-    def run_together(self, program: Program) -> None:
-        """Run a program with the help of every thread that is free."""
+    def lead(self, program: Program) -> None:
+        """Run a program with the help of every thread that is free; who comes too late finds nothing to do."""
         if self._helpers is None:
             return program.run_alone()
-        program.reset()
-        helpers = [self._helpers.submit(program.run_together) for _ in range(self._helping)]
+        program.open()
         try:
-            program.run_together()
+            for _ in range(self._helping):
+                self._helpers.submit(program.help_out)
         finally:
-            for helper in helpers:
-                if not helper.cancel():
-                    helper.result()
+            program.lead()
 
 
 def image_of(array: Array, kind: TensorType, image: int) -> Array:

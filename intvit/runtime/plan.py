@@ -20,51 +20,19 @@ from intvit.runtime.bind import computes, prepare
 from intvit.runtime.constants import Constants
 from intvit.runtime.fuse import Group, group_nodes, single
 from intvit.runtime.movement import bind_copy, bind_widen
+from intvit.runtime.planned import COPY, PlannedStep, PlannedTurn, Source, View
 from intvit.runtime.prepared import Binder, Context, Prepared, has_heads
 from intvit.runtime.rows import split_rows
+from intvit.runtime.turns import take_turns
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """A strided array inside a buffer of the arena."""
-
-    buffer: int
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def on(self, arena: Array, offsets: Sequence[int]) -> Array:
-        """Return the array itself, for an arena in which buffer i starts at `offsets[i]`."""
-        return np.ndarray(self.shape, self.dtype, arena.data, offsets[self.buffer] + self.offset, self.strides)
-
-
-COPY = "copy"
-"""The kind of the steps that only move data."""
-
-Source = View | Array
-"""Where a value lies: in the arena, or in a constant of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """One kernel call without its memory: the node it computes, and the kind of its operator."""
-
-    node: str
-    kind: str
-    bind: Binder
-    inputs: tuple[Source, ...]
-    outputs: tuple[View, ...]
-    scratch: tuple[View, ...]
-
-
 @dataclass(frozen=True)
 class Plan:
-    """Steps in order, where the graph's values lie, the arena's layout, and the bytes of packed constants."""
+    """What runs one after the other, where the graph's values lie, the arena's layout, and the bytes of packed constants."""
 
-    steps: tuple[PlannedStep, ...]
+    turns: tuple[PlannedTurn, ...]
     values: Mapping[str, Source]
     offsets: tuple[int, ...]
     arena_bytes: int
@@ -138,6 +106,7 @@ def make_plan(
         planner.destine(groups)
     for group in groups:
         planner.add_group(group)
+    turns = [PlannedTurn((step,)) for step in planner.steps] if keep else take_turns(planner.steps, planner.buffers)
     end = len(planner.steps)
     for name in graph.outputs:
         planner.touch(planner.value(name), end)
@@ -147,7 +116,7 @@ def make_plan(
     offsets, arena_bytes = place(planner.buffers)
     values = {name: planner.source(value) for name, value in planner.values.items()}
     constants = {array.ctypes.data: array.nbytes for each in prepared.values() for array in each.constants}
-    return Plan(tuple(planner.steps), values, tuple(offsets), arena_bytes, sum(constants.values()))
+    return Plan(tuple(turns), values, tuple(offsets), arena_bytes, sum(constants.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +193,7 @@ class _Planner:
         ]
         scratch = [self._new((self._slots, *shape), dtype) for shape, dtype in prepared.scratch]
         scratch += [self._new(shape, dtype) for shape, dtype in prepared.shared]
-        self._add_step(group, prepared.bind, placed, outputs, scratch)
+        self._add_step(group, prepared.bind, placed, outputs, scratch, prepared.weights)
 
     def _accepted(self, group: Group, prepared: Prepared, index: int, view: _Value) -> _Value:
         """Return `view` if the kernel takes it as it lies, else a contiguous copy of it; widened if the kernel wants that."""
@@ -292,7 +261,13 @@ class _Planner:
         return copy
 
     def _add_step(
-        self, group: Group, bind: Binder, inputs: list[_Value], outputs: list[_Value], scratch: Sequence[_Value] = ()
+        self,
+        group: Group,
+        bind: Binder,
+        inputs: list[_Value],
+        outputs: list[_Value],
+        scratch: Sequence[_Value] = (),
+        weights: Array | None = None,
     ) -> None:
         for value in (*inputs, *outputs, *scratch):
             self.touch(value, len(self.steps))
@@ -300,4 +275,4 @@ class _Planner:
         sources = tuple(self.source(value) for value in inputs)
         places = [self.source(value) for value in (*outputs, *scratch)]
         views = tuple(view for view in places if isinstance(view, View))
-        self.steps.append(PlannedStep(group.name, kind, bind, sources, views[: len(outputs)], views[len(outputs) :]))
+        self.steps.append(PlannedStep(group.name, kind, bind, sources, views[: len(outputs)], views[len(outputs) :], weights))

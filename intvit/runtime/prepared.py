@@ -46,6 +46,7 @@ class Prepared:
         left: the type that the first of those inputs is widened to, if it does not have it.
         constants: the packed constants that it keeps; several nodes may share them.
         shared: shapes and types of arrays that the steps hand on to each other.
+        weights: the packed weights of a linear layer that can fetch those of another, which `bind` takes as one more input.
         by_rows: whether memory should hold the output [..., heads, rows, C] row by row, all heads beside each other.
     """
 
@@ -57,6 +58,7 @@ class Prepared:
     left: np.dtype[Any] | None = None
     constants: tuple[Array, ...] = ()
     shared: tuple[Scratch, ...] = ()
+    weights: Array | None = None
     by_rows: bool = False
 
 

@@ -4,65 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from vit import make_vit, walk
+from layers import RNG, add, all_of, assert_same, graph_of, linear, part
+from vit import make_vit
 
 from intvit import ops
-from intvit.ir import Graph, Node, TensorType, check_graph
-from intvit.kernels.program import Program
-from intvit.numerics import S8, S16, U8
+from intvit.ir import Node, check_graph
+from intvit.kernels.program import Program, Turn
+from intvit.numerics import S16, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
-from intvit.runtime.engine import Engine
 from intvit.runtime.fuse import group_nodes
 from intvit.runtime.movement import bind_copy, merged_axes
 from intvit.runtime.rows import split_rows
-
-RNG = np.random.default_rng(0)
-
-
-def all_of(to):
-    return {"to": to, "low": to.low, "high": to.high}
-
-
-def linear(name, x, y, depth, channels, to=S16, shift=33):
-    constants = {
-        f"{name}.w": RNG.integers(-127, 128, (depth, channels)).astype(np.int8),
-        f"{name}.b": RNG.integers(-999, 999, channels).astype(np.int32),
-        f"{name}.m": RNG.integers(1 << 29, 1 << 30, channels).astype(np.int32),
-    }
-    return Node(name, ops.Linear(shift=shift, **all_of(to)), (x, *constants), (y,)), constants
-
-
-def add(name, a, b, y):
-    return Node(name, ops.Add(multiplier_a=1 << 29, multiplier_b=3 << 27, shift=30, **all_of(S16)), (a, b), (y,))
-
-
-def part(name, x, y, start, end, axis=1):
-    return Node(name, ops.Slice(axis=axis, start=start, end=end), (x,), (y,))
-
-
-def graph_of(nodes, outputs, constants, inputs=None):
-    inputs = inputs or {"x": TensorType(S8, (1, 7, 12), 0), "r": TensorType(S16, (1, 7, 20), 0)}
-    return Graph(inputs, outputs, constants, tuple(nodes))
-
-
-def random_inputs(graph, batch=2):
-    return {
-        name: RNG.integers(kind.dtype.low, kind.dtype.high, kind.at_batch(batch), kind.dtype.dtype, endpoint=True)
-        for name, kind in graph.inputs.items()
-    }
-
-
-def assert_same(graph, level=None):
-    """Return the kinds of the steps after the engine's result has been compared with the reference's."""
-    types = check_graph(graph)
-    inputs = random_inputs(graph)
-    want, engine = walk(graph, inputs), Engine(graph, types, level=level)
-    for name, array in engine.run(inputs).items():
-        np.testing.assert_array_equal(array, want[name], name)
-    split = split_rows(graph, types)
-    for name in graph.outputs:
-        np.testing.assert_array_equal(walk(split, inputs)[name], want[name], name)
-    return [step.kind for step in engine.plan.steps]
 
 
 def test_rows_of_a_linear_layer_are_sliced_before_it():
@@ -190,7 +142,9 @@ def test_copies_of_any_strides(seed):
     step()
     np.testing.assert_array_equal(y, x)
     y[...] = 0
-    Program([step], 3).run_together()
+    program = Program([Turn((step,))], 3)
+    program.open()
+    program.lead()
     np.testing.assert_array_equal(y, x)
 
 
@@ -202,14 +156,22 @@ def test_axes_are_merged_as_far_as_both_arrays_allow():
 
 def test_a_helper_that_comes_late_or_never_changes_nothing():
     x, y = np.arange(1000, dtype=np.int16).reshape(100, 10), np.zeros((100, 10), np.int16)
-    program = Program([bind_copy([x[:, ::2]], [y[:, ::2]]), bind_copy([x[:, 1::2]], [y[:, 1::2]])], 2)
-    program.run_together()
+    steps = bind_copy([x[:, ::2]], [y[:, ::2]]), bind_copy([x[:, 1::2]], [y[:, 1::2]])
+    program = Program([Turn((step,)) for step in steps], 2)
+    program.help_out()
+    assert not y.any(), "a program is closed at first"
+    program.open()
+    program.lead()
     np.testing.assert_array_equal(y, x)
     y[...] = 0
-    program.run_together()
+    program.help_out()
     assert not y.any(), "a thread that comes when all is done must do nothing"
-    program.reset()
-    program.run_together()
+    for _ in range(2):
+        y[...] = 0
+        program.open()
+        program.help_out()
+        np.testing.assert_array_equal(y, x)
+        program.lead()
     np.testing.assert_array_equal(y, x)
 
 

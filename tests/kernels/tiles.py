@@ -26,7 +26,8 @@ def sums_tile(level, x, row, rows, column, width, packed, depth, bias, out):
 @device
 def codes_tile(level, x, row, rows, column, width, packed, depth, bias, out, multiplier, shift, zero_point, low, high):
     y = out[:, column:]
-    code_tile(level, x, row, rows, column, width, packed, depth, bias, multiplier, shift, zero_point, low, high, y, row)
+    numbers = (shift, zero_point, low, high)
+    code_tile(level, x, row, rows, column, width, packed, depth, bias, x[:0], 0, multiplier, *numbers, y, row)
 
 
 def product(level, x, weight, bias):
