@@ -106,7 +106,9 @@ def _scaling_rows(measured: Measured) -> list[str]:
         wanted = f"at least {least} x" if row["base_batch"] != batch or measured.name == "small" else ""
         mark = _mark(round(row["ratio"], 2) >= least) if wanted else ""
         rows.append(_row(f"{title}: {what}", f"{_ratio(row)}{mark}", wanted))
-    return rows
+    what = "beside it, the bare micro-kernel:"
+    machine = measured.scaling["machine"]
+    return rows + [_row(f"{what} {_threads(row['threads'])} against one", _ratio(row), "") for row in machine]
 
 
 def _memory_row(measured: Measured) -> str:

@@ -13,7 +13,7 @@ from intvit.bench.engines.engine import BenchEngine, Source
 from intvit.bench.inputs import Inputs
 from intvit.bench.interleave import Effort
 from intvit.bench.memory import peak_bytes
-from intvit.bench.results import Row, failure_rows, limit_row, ratio_rows, result_rows, scaling_rows
+from intvit.bench.results import Row, failure_rows, limit_row, machine_rows, ratio_rows, result_rows, scaling_rows
 from intvit.bench.scaling import time_scaling
 from intvit.errors import CheckFailed
 
@@ -73,12 +73,12 @@ def run_benchmark(
         progress: called with (stage, done, in all).
 
     Returns:
-        The lists `engines`, `skipped`, `limits`, `results`, `ratios` and `scaling`.
+        The lists `engines`, `skipped`, `limits`, `results`, `ratios`, `scaling` and `machine`.
     """
     values: dict[str, Any] = {
         "engines": [{"engine": e.name, "title": e.title, "version": e.version()} for e in prepared.models],
         "skipped": list(prepared.skipped),
-        **{key: [] for key in ("limits", "results", "ratios", "scaling")},
+        **{key: [] for key in ("limits", "results", "ratios", "scaling", "machine")},
     }
     for case in cases:
         times = time_case(prepared.models, case, inputs, effort, _stage(progress, f"time {case.describe()}"))
@@ -89,8 +89,8 @@ def run_benchmark(
         values["ratios"] += ratio_rows(times, OWN.name)
         values["skipped"] += failure_rows(times)
     if len(cases) > 1:
-        gains = time_scaling(OWN, prepared.models[OWN], cases, inputs, effort, _stage(progress, "time threads and batches"))
-        values["scaling"] = scaling_rows(gains)
+        scaling = time_scaling(OWN, prepared.models[OWN], cases, inputs, effort, _stage(progress, "time threads and batches"))
+        values["scaling"], values["machine"] = scaling_rows(scaling.gains), machine_rows(scaling.machine)
     return values
 
 

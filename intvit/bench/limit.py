@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 BURSTS = 4
+BURSTS_TOGETHER = 40
+"""So many that waking the threads hardly counts."""
 
 
 class Limit:
@@ -39,6 +42,27 @@ class Limit:
     def core_share(self) -> float:
         """Which part of the calls' time this process had the core: the rest went to other processes."""
         return min(1.0, self._own / self._wall) if self._wall else 1.0
+
+
+def limit_of_threads(threads: int) -> Callable[[], None]:
+    """Return a call in which each of some threads does the same multiply-accumulates on data of its own, and nothing else.
+
+    Two cores of a machine need not be twice as fast as one: virtual ones may lie on one real core.
+    """
+    from intvit.kernels.probe import make_probe
+    from intvit.kernels.simd import current_level
+
+    probes = [make_probe(current_level()) for _ in range(threads)]
+    pool = ThreadPoolExecutor(threads)
+
+    def run(probe: Callable[[], None]) -> None:
+        for _ in range(BURSTS_TOGETHER):
+            probe()
+
+    def together() -> None:
+        wait([pool.submit(run, probe) for probe in probes])
+
+    return together
 
 
 def share_of_limit(macs: int, seconds: Sequence[float], limit: Sequence[float], threads: int) -> float:

@@ -76,6 +76,11 @@ def scaling_rows(gains: Sequence[Gain]) -> list[Row]:
     ]
 
 
+def machine_rows(machine: Mapping[int, Ratio]) -> list[Row]:
+    """Return one row a number of threads: how many times as much the bare micro-kernel does on them as on one."""
+    return [{"threads": threads, **_ratio(gain)} for threads, gain in machine.items()]
+
+
 def profile_values(nodes: Sequence[NodeTime]) -> Row:
     """Return the time of all steps, by kind of operator and one by one."""
     return {

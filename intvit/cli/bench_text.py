@@ -17,7 +17,7 @@ def bench_text(values: Values) -> str:
     parts = [_head(values)]
     parts += [_case(values, limit) for limit in values["limits"]]
     if values["scaling"]:
-        parts.append(_scaling(values["scaling"]))
+        parts.append(_scaling(values["scaling"], values["machine"]))
     if values["startup"]:
         parts.append(_startup(values["startup"]))
     if values["profile"]:
@@ -66,7 +66,7 @@ def _same_case(row: Values, other: Values) -> bool:
     return bool(row["threads"] == other["threads"] and row["batch"] == other["batch"])
 
 
-def _scaling(rows: list[Values]) -> str:
+def _scaling(rows: list[Values], machine: list[Values]) -> str:
     lines = [
         (
             Case(row["threads"], row["batch"]).describe(),
@@ -76,6 +76,9 @@ def _scaling(rows: list[Values]) -> str:
         )
         for row in rows
     ]
+    for row in machine:
+        gain = f"{row['ratio']:.2f} x", f"{row['low']:.2f} .. {row['high']:.2f}"
+        lines.append((f"{row['threads']} threads, bare micro-kernel", "1 thread", *gain))
     return "intvit, speed an image\n" + table(lines, ("case", "against", "faster", "quartiles"), right=(2, 3))
 
 

@@ -20,6 +20,7 @@ VALUES = {
     "ratios": [{"engine": "peer", **CASE, "ratio": 1.31, "by_round": 1.3, "low": 1.29, "high": 1.33}],
     "limits": [{**CASE, "gmacs_per_second": 225.4}],
     "scaling": [{**CASE, "base_threads": 1, "base_batch": 8, "ratio": 1.92, "low": 1.91, "high": 1.93}],
+    "machine": [{"threads": 2, "ratio": 1.95, "low": 1.94, "high": 1.96}],
     "startup": {"import_intvit": 0.0042, "first_logits": 0.61, "compile_kernels": 25.5},
     "profile": {
         "total_ms": 8.0,
@@ -39,6 +40,7 @@ def test_everything_has_its_place():
         "intvit int8 10.00 9.00 .. 11.00 1.25 56 % 30.0 MiB",
         "A Peer 10.00 9.00 .. 11.00 1.25 1.31 x 1.29 .. 1.33 56 % -",
         "2 threads, batch 8 1 thread, batch 8 1.92 x 1.91 .. 1.93",
+        "2 threads, bare micro-kernel 1 thread 1.95 x 1.94 .. 1.96",
         "import intvit 4 ms",
         "compiling all kernels 25.5 s",
         "Linear 2 4.000 50.00 % 600.0 150",

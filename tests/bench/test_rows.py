@@ -4,8 +4,17 @@ import pytest
 
 from intvit.bench.case import Case, CaseTimes
 from intvit.bench.profile import NodeTime, by_kind
-from intvit.bench.results import failure_rows, limit_row, profile_values, ratio_rows, result_rows, scaling_rows
-from intvit.bench.scaling import gains
+from intvit.bench.results import (
+    failure_rows,
+    limit_row,
+    machine_rows,
+    profile_values,
+    ratio_rows,
+    result_rows,
+    scaling_rows,
+)
+from intvit.bench.scaling import gains, limit_gain
+from intvit.bench.statistics import Ratio, Spread, spread
 
 SECONDS = {"intvit": [0.010, 0.010, 0.020], "peer": [0.030, 0.020, 0.040]}
 LIMIT = {"intvit": [150e9, 200e9, 250e9], "peer": [100e9, 200e9, 300e9]}
@@ -41,8 +50,8 @@ def test_limit_and_failures():
     assert failure_rows(TIMES) == [{"engine": "other", "threads": 2, "batch": 8, "reason": "no such CPU"}]
 
 
-def test_scaling_compares_images_not_runs():
-    seconds = {Case(1, 1): [1.0], Case(2, 1): [0.5], Case(1, 8): [6.4], Case(2, 8): [4.0]}
+def test_scaling_compares_images():
+    seconds = {Case(1, 1): [1.0], Case(2, 1): [0.5], Case(1, 8): [0.8], Case(2, 8): [0.5]}
     rows = {
         (row["threads"], row["batch"], row["base_threads"], row["base_batch"]): row["ratio"]
         for row in scaling_rows(gains(seconds))
@@ -53,6 +62,12 @@ def test_scaling_compares_images_not_runs():
         (2, 8, 1, 8): pytest.approx(1.6),
         (2, 8, 2, 1): pytest.approx(1.0),
     }
+
+
+def test_what_the_machine_gives_counts_the_work_of_all_threads():
+    assert limit_gain(2, [1.0, 1.0, 1.2], [1.1, 1.0, 2.0]) == Ratio(2 / 1.1, spread([2 / 1.1, 2, 1.2]))
+    row = {"threads": 2, "ratio": 1.9, "by_round": 1.8, "low": 1.7, "high": 1.95}
+    assert machine_rows({2: Ratio(1.9, Spread(1.8, 1.7, 1.95))}) == [row]
 
 
 def test_profile_adds_up_kinds():

@@ -23,7 +23,7 @@ def test_alone():
     assert (row["engine"], row["threads"], row["batch"], row["rounds"]) == ("intvit", 1, 1, 2)
     assert 0 < row["low_ms"] <= row["median_ms"] <= row["high_ms"]
     assert row["per_image_ms"] == row["median_ms"]
-    assert result["ratios"] == result["skipped"] == result["scaling"] == []
+    assert result["ratios"] == result["skipped"] == result["scaling"] == result["machine"] == []
     assert result["macs"]["float"] is result["startup"] is result["profile"] is None
     assert result["macs"]["integer"] > 4_000_000
     assert 100_000 < result["weights_bytes"] < 1_000_000
@@ -43,6 +43,7 @@ def test_beside_peers(tmp_path):
     for row in result["ratios"]:
         assert row["ratio"] == pytest.approx(medians[row["engine"], row["batch"]] / medians["intvit", row["batch"]])
     assert [(row["batch"], row["base_batch"]) for row in result["scaling"]] == [(3, 1)]
+    assert [row["threads"] for row in result["machine"]] == [2]
     assert result["macs"]["float"] > result["macs"]["integer"]
     kept = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "work").iterdir())
     assert kept == ["onnxruntime-dynamic", "onnxruntime-qdq"]
