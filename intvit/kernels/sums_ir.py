@@ -7,6 +7,7 @@ fits, is right modulo 2^32.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +31,14 @@ NEXT_BYTES = 8
 class Operands:
     """What a tile reads, as int64 values of LLVM: addresses, those of x by row, and the steps in the depth.
 
-    `ahead` is where to fetch what the next panel needs, `beside` what another product needs, whose bytes `beside_stride` a step
-    brings to the second cache.
+    `fetches` are addresses and bytes: what each step brings to the second cache, from there on.
     """
 
     x_rows: list[Any]
     packed: Any
     steps: Any
     bias: Any
-    ahead: Any = None
-    beside: Any = None
-    beside_stride: Any = None
+    fetches: Sequence[tuple[Any, Any]] = ()
 
 
 def emit_sums(builder: Any, level: Level, flips: bool, operands: Operands, vectors: int) -> list[list[Any]]:
@@ -72,9 +70,8 @@ def _emit_loop(builder: Any, level: Level, flip: Any, operands: Operands, bias: 
     if len(x_rows) > 1:
         for line in range(0, size, CACHE_LINE):
             prefetch(builder, builder.add(packed, I64(AHEAD + line)), cache=1)
-        if operands.ahead is not None:
-            prefetch(builder, builder.add(operands.ahead, builder.mul(k, I64(NEXT_BYTES))), cache=2)
-            prefetch(builder, builder.add(operands.beside, builder.mul(k, operands.beside_stride)), cache=2)
+        for start, stride in operands.fetches:
+            prefetch(builder, builder.add(start, builder.mul(k, stride)), cache=2)
     updated = []
     for x_row, row in zip(x_rows, sums, strict=True):
         codes = repeat(builder, load(builder, builder.add(x_row, builder.mul(k, I64(4))), I32), lanes)

@@ -6,7 +6,7 @@ other sign than the level multiplies, chooses what is compiled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from numba import types
@@ -14,7 +14,7 @@ from numba.extending import intrinsic
 
 from intvit.kernels.codes_ir import Output, emit_codes
 from intvit.kernels.shared import PREFIX, call_shared
-from intvit.kernels.sums_ir import Operands, emit_sums
+from intvit.kernels.sums_ir import NEXT_BYTES, Operands, emit_sums
 from intvit.kernels.vector_ir import I64, store
 
 ROWS = 6
@@ -25,10 +25,11 @@ def _emit_tile(
     level: Any,
     flips: Any,
     arguments: list[Any],
+    fetches: Sequence[tuple[Any, Any]],
     emit_end: Callable[[list[list[Any]], list[Any]], None],
 ) -> None:
     """Emit the switch; `emit_end` gets what a loop leaves, and the addresses of the rows to store it to."""
-    rows, vectors, x, x_stride, packed, steps, bias, out, out_stride, *ahead = arguments
+    rows, vectors, x, x_stride, packed, steps, bias, out, out_stride = arguments
     most = level.level.traits.vectors
     done = builder.append_basic_block("tile.done")
     is_one = builder.icmp_signed("==", rows, I64(1))
@@ -41,7 +42,7 @@ def _emit_tile(
             x_rows, out_rows = (
                 _rows(builder, start, stride, rows, height) for start, stride in ((x, x_stride), (out, out_stride))
             )
-            operands = Operands(x_rows, packed, steps, bias, *ahead)
+            operands = Operands(x_rows, packed, steps, bias, fetches)
             emit_end(emit_sums(builder, level.level, flips.literal_value, operands, width), out_rows)
             builder.branch(done)
     builder.position_at_end(done)
@@ -67,7 +68,7 @@ def _sums_tile(  # type: ignore[no-untyped-def]
                 for v, vector in enumerate(row):
                     store(builder, vector, builder.add(out_row, I64(4 * lanes * v)))
 
-        _emit_tile(builder, level, flips, arguments, end)
+        _emit_tile(builder, level, flips, arguments, (), end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         name = f"{PREFIX}sums.{level.level}.{flips.literal_value}"
@@ -85,7 +86,9 @@ def _codes_tile(  # type: ignore[no-untyped-def]
         def end(sums: list[list[Any]], y_rows: list[Any]) -> None:
             emit_codes(builder, level.level, Output(y_rows, *arguments[12:]), sums, bits.literal_value)
 
-        _emit_tile(builder, level, flips, arguments[:12], end)
+        ahead, beside, beside_stride = arguments[9:12]
+        fetches = (ahead, I64(NEXT_BYTES)), (beside, beside_stride)
+        _emit_tile(builder, level, flips, arguments[:9], fetches, end)
 
     def emit(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         name = f"{PREFIX}codes.{level.level}.{flips.literal_value}.{bits.literal_value}"

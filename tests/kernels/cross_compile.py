@@ -2,18 +2,18 @@
 
 from llvmlite import binding, ir
 
-from intvit.kernels.sums_ir import Operands, emit_sums
+from intvit.kernels.sums_ir import NEXT_BYTES, Operands, emit_sums
 from intvit.kernels.vector_ir import I64, store
 
 
-def loop_of_tile(level, triple, cpu, features="", rows=6, flips=False, ahead=False):
+def loop_of_tile(level, triple, cpu, features="", rows=6, flips=False, fetches=0):
     """Return the instructions of the loop over the depth of the largest tile, or of one with fewer rows."""
     module = ir.Module()
     module.triple = triple
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (5 + rows)), "tile")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * (7 + rows)), "tile")
     builder = ir.IRBuilder(function.append_basic_block())
-    packed, steps, bias, out, next_panel, *x_rows = function.args
-    operands = Operands(x_rows, packed, steps, bias, next_panel if ahead else None)
+    packed, steps, bias, out, ahead, beside, stride, *x_rows = function.args
+    operands = Operands(x_rows, packed, steps, bias, [(ahead, I64(NEXT_BYTES)), (beside, stride)][:fetches])
     sums = emit_sums(builder, level, flips, operands, level.traits.vectors)
     for i, vector in enumerate(v for row in sums for v in row):
         store(builder, vector, builder.add(out, I64(4 * level.traits.lanes * i)))

@@ -39,7 +39,7 @@ def test_a_dot_product_is_one_instruction_on_full_vectors(level, rows):
 @pytest.mark.parametrize("level", TARGETS)
 @pytest.mark.parametrize("flips", [False, True])
 def test_sums_stay_in_registers(level, flips):
-    lines, dot, _ = loop(level, flips=flips and level.traits.group == 4)
+    lines, dot, _ = loop(level, flips=flips and level.traits.group == 4, fetches=2)
     assert not [line for line in lines if "(%rsp" in line or "(%rbp" in line or "[sp" in line]
     moves = [line for line in lines if re.match(r"v?mov(dqa|dqu|aps|ups)\S*\s+%\w+, *%\w+$|mov\s+v", line)]
     assert not moves
@@ -51,11 +51,11 @@ def test_sums_stay_in_registers(level, flips):
 
 @pytest.mark.parametrize("level", TARGETS)
 @pytest.mark.parametrize("rows", [1, 6])
-@pytest.mark.parametrize("ahead", [False, True])
-def test_weights_that_several_rows_need_are_fetched_ahead(level, rows, ahead):
-    lines, _, _ = loop(level, rows=rows, ahead=ahead)
+@pytest.mark.parametrize("fetches", [0, 1, 2])
+def test_weights_that_several_rows_need_are_fetched_ahead(level, rows, fetches):
+    lines, _, _ = loop(level, rows=rows, fetches=fetches)
     step = level.traits.lanes * level.traits.vectors * level.traits.group * level.traits.right.itemsize
-    assert sum(line.startswith(FETCHES) for line in lines) == (-(-step // 64) + ahead if rows > 1 else 0)
+    assert sum(line.startswith(FETCHES) for line in lines) == (-(-step // 64) + fetches if rows > 1 else 0)
 
 
 @pytest.mark.parametrize("level", TARGETS)

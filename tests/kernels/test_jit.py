@@ -58,7 +58,7 @@ def bind_all():
         for chosen, left in ((level, x), (level.multiplying(16, 16), x.astype(np.int16))):
             packed = np.zeros(4 * width, chosen.traits.right)
             linear = chosen, left, packed, 4, line, line, 33, 0, -128, 127
-            KERNELS["linear"].bind(*linear, codes, y)
+            KERNELS["linear"].bind(*linear, codes, codes[0].view(np.uint8), y)
             KERNELS["linear_general"].bind(*linear, sums, y)
 
 
