@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit import ops
-from intvit.kernels.aligned import aligned_copy, aligned_empty
+from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.gelu_polynomial import gelu_steps
 from intvit.kernels.jit import Argument, Step
 from intvit.kernels.linear import linear
@@ -91,7 +91,7 @@ def _panels(at: Context, level: Level) -> Array:
     if key not in at.packed:
         weight = at.value(1)
         size = padded_depth(level, weight.shape[0]) * padded_columns(level, weight.shape[1])
-        at.packed[key] = packed = aligned_empty((size,), level.traits.right)
+        at.packed[key] = packed = at.pool.empty((size,), level.traits.right)
         pack(weight, level, packed)
         at.constants.replace(at.reads[1], partial(unpack, packed, level, weight.shape, weight.dtype))
     panels: Array = at.packed[key]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intvit.errors import UsageError
 from intvit.ir import Graph, TensorType, infer_types
-from intvit.kernels.aligned import aligned_empty
+from intvit.kernels.aligned import Pool
 from intvit.kernels.jit import Step
 from intvit.kernels.program import Program, Turn
 from intvit.kernels.simd import Level, current_level
@@ -162,7 +162,7 @@ class Lane:
     """
 
     def __init__(self, plan: Plan, graph: Graph, threads: int) -> None:
-        self._arena = aligned_empty((plan.arena_bytes,), np.uint8)
+        self._arena = Pool().empty((plan.arena_bytes,), np.dtype(np.uint8))
 
         def resolve(source: Source) -> Array:
             return source.on(self._arena, plan.offsets) if isinstance(source, View) else source

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from intvit.ir import Graph, Node, TensorType, infer_types
-from intvit.kernels.aligned import aligned_copy
+from intvit.kernels.aligned import Pool, aligned_copy
 from intvit.kernels.simd import Level
 from intvit.ops.concat import Concat
 from intvit.ops.expand import Expand
@@ -83,10 +83,11 @@ def prepare_groups(
         packed: packed weights that other plans of the graph have made; new ones are entered.
     """
     kept = constants if isinstance(constants, Constants) else Constants(constants)
+    pool = Pool()
 
     def context(node: Node) -> Context:
         inputs, outputs = [types[name] for name in node.inputs], [types[name] for name in node.outputs]
-        return Context(inputs, outputs, level, node.inputs, node.outputs, packed, kept)
+        return Context(inputs, outputs, level, node.inputs, node.outputs, packed, kept, pool)
 
     return {group.name: prepare(group, [context(node) for node in group.nodes]) for group in groups if computes(group)}
 

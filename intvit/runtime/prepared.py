@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from intvit.ir import TensorType
 from intvit.ir.op import OpTypeError
-from intvit.kernels.aligned import aligned_copy
+from intvit.kernels.aligned import Pool, aligned_copy
 from intvit.kernels.jit import Step
 from intvit.kernels.simd import Level
 from intvit.kernels.tile import left_type
@@ -67,7 +67,7 @@ class Context:
     """What a binder knows of a node: the types of its inputs and outputs, its constants and the SIMD level.
 
     `reads` and `makes` are the names of the inputs and outputs; `packed` keeps constants that several nodes need packed alike,
-    and `constants` are the graph's, which need not keep what is packed.
+    and `constants` are the graph's, which need not keep what is packed. Large packed constants lie in `pool`.
     """
 
     inputs: Sequence[TensorType]
@@ -77,6 +77,7 @@ class Context:
     makes: Sequence[str]
     packed: dict[Any, Any]
     constants: Constants
+    pool: Pool
 
     def left(self, level: Level) -> np.dtype[Any]:
         """Return the type in which kernels that multiply at a level want the first input."""
