@@ -63,9 +63,9 @@ def profile_model(model: IntegerModel, pixels: Array, repeats: int = REPEATS) ->
     """
     types = check_graph(model.graph)
     macs = step_macs(model.graph, types)
-    turns = Engine(model.graph, types).profile(dict.fromkeys(model.graph.inputs, pixels), repeats)
-    counts = [0 if turn.kind == COPY else sum(macs[node] for node in turn.nodes) for turn in turns]
-    return [NodeTime(t.nodes[0], t.kind, t.nanoseconds / 1e9, count) for t, count in zip(turns, counts, strict=True)]
+    stages = Engine(model.graph, types).profile(dict.fromkeys(model.graph.inputs, pixels), repeats)
+    counts = [0 if stage.kind == COPY else sum(macs[node] for node in stage.nodes) for stage in stages]
+    return [NodeTime(t.nodes[0], t.kind, t.nanoseconds / 1e9, count) for t, count in zip(stages, counts, strict=True)]
 
 
 def step_macs(graph: Graph, types: dict[str, TensorType]) -> dict[str, int]:

@@ -47,7 +47,7 @@ def time_scaling(
 ) -> Scaling:
     """Time one engine's cases in turns, and the bare micro-kernel on as many threads, and compare them.
 
-    Every case computes as many images a turn as the largest batch has, so that all meet the machine for equally long.
+    Every case computes about as many images a turn as the largest batch has, so that all meet the machine for equally long.
     Raises what the engine raises.
     """
     most = max(case.batch for case in cases)
@@ -56,8 +56,8 @@ def time_scaling(
     calls: dict[Case | int, Call] = {case: _again(opened(engine, model, case, inputs), runs[case]) for case in cases}
     calls |= {count: limit_of_threads(count) for count in threads}
     seconds = interleave(calls, effort, progress)
-    per_image = {case: [value / (runs[case] * case.batch) for value in seconds[case]] for case in cases}
-    return Scaling(gains(per_image), {count: limit_gain(count, seconds[1], seconds[count]) for count in threads if count > 1})
+    of_a_run = {case: [value / runs[case] for value in seconds[case]] for case in cases}
+    return Scaling(gains(of_a_run), {count: limit_gain(count, seconds[1], seconds[count]) for count in threads if count > 1})
 
 
 def limit_gain(threads: int, alone: Sequence[float], together: Sequence[float]) -> Ratio:
@@ -73,15 +73,16 @@ def _again(call: Call, times: int) -> Call:
     return run
 
 
-def gains(per_image: Mapping[Case, Sequence[float]]) -> list[Gain]:
+def gains(seconds: Mapping[Case, Sequence[float]]) -> list[Gain]:
     """Compare every case with the one of the fewest threads at its batch, and with the smallest batch at its threads.
 
     Args:
-        per_image: seconds an image, one value a round, by case.
+        seconds: of one run, one value a round, by case.
     """
     found = []
-    for case in sorted(per_image):
-        fewest = min(other for other in per_image if other.batch == case.batch)
-        smallest = min((other for other in per_image if other.threads == case.threads), key=lambda other: other.batch)
+    for case in sorted(seconds):
+        fewest = min(other for other in seconds if other.batch == case.batch)
+        smallest = min((other for other in seconds if other.threads == case.threads), key=lambda other: other.batch)
         found += [(case, base) for base in (fewest, smallest) if base != case]
+    per_image = {case: [value / case.batch for value in values] for case, values in seconds.items()}
     return [Gain(case, base, ratio(per_image[base], per_image[case])) for case, base in found]

@@ -18,7 +18,7 @@ from intvit.errors import UsageError
 from intvit.ir import Graph, TensorType, infer_types
 from intvit.kernels.aligned import Pool
 from intvit.kernels.jit import Step
-from intvit.kernels.program import Program, Turn
+from intvit.kernels.program import Program, Stage
 from intvit.kernels.simd import Level, current_level
 from intvit.runtime.plan import Plan, plan_run
 from intvit.runtime.planned import PlannedStep, Source, View
@@ -26,8 +26,8 @@ from intvit.runtime.planned import PlannedStep, Source, View
 Array = NDArray[Any]
 
 
-class TurnTime(NamedTuple):
-    """How long one turn takes, of which steps and kinds of operators."""
+class StageTime(NamedTuple):
+    """How long one stage takes, of which steps and kinds of operators."""
 
     nodes: tuple[str, ...]
     kind: str
@@ -106,10 +106,10 @@ class Engine:
         lane.program.run_alone()
         return {name: np.ascontiguousarray(lane.values[name]).copy() for node in self.graph.nodes for name in node.outputs}
 
-    def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[TurnTime]:
-        """Run the first image turn by turn, in one thread, and return the median time of every turn, in order."""
+    def profile(self, inputs: Mapping[str, Array], repeats: int = 20) -> list[StageTime]:
+        """Run the first image stage by stage, in one thread, and return the median time of every stage, in order."""
         lane = Lane(self.plan, self.graph, 1)
-        programs = [Program([turn], 1) for turn in lane.program.turns]
+        programs = [Program([stage], 1) for stage in lane.program.stages]
         times = np.empty((repeats, len(programs)), np.int64)
         for repeat in times:
             lane.load(inputs, 0, self.types)
@@ -117,12 +117,9 @@ class Engine:
                 start = time.perf_counter_ns()
                 program.run_alone()
                 repeat[i] = time.perf_counter_ns() - start
-        totals = np.zeros(len(self.plan.turns), np.int64)
+        totals = np.zeros(len(self.plan.stages), np.int64)
         np.add.at(totals, lane.origins, np.sort(times, axis=0)[repeats // 2])
-        return [
-            TurnTime(tuple(s.node for s in turn.steps), " beside ".join(dict.fromkeys(s.kind for s in turn.steps)), int(ns))
-            for turn, ns in zip(self.plan.turns, totals, strict=True)
-        ]
+        return [StageTime(stage.nodes, stage.kind, int(ns)) for stage, ns in zip(self.plan.stages, totals, strict=True)]
 
     @cached_property
     def _keeping_plan(self) -> Plan:
@@ -174,12 +171,12 @@ class Lane:
             bound = step.bind(*([resolve(s) for s in each] for each in (step.inputs, step.outputs, step.scratch)))
             return bound if isinstance(bound, tuple) else (bound,)
 
-        turns: list[Turn] = []
+        stages: list[Stage] = []
         self.origins: list[int] = []
-        for index, planned in enumerate(plan.turns):
-            turns += [Turn(steps, planned.parts) for steps in zip(*map(bind, planned.steps), strict=True)]
-            self.origins += [index] * (len(turns) - len(self.origins))
-        self.program = Program(turns, threads)
+        for index, planned in enumerate(plan.stages):
+            stages += [Stage(steps, planned.parts) for steps in zip(*map(bind, planned.steps), strict=True)]
+            self.origins += [index] * (len(stages) - len(self.origins))
+        self.program = Program(stages, threads)
 
     def load(self, inputs: Mapping[str, Array], image: int, types: Mapping[str, TensorType]) -> None:
         """Copy one image of the inputs into the arena."""

@@ -20,10 +20,10 @@ from intvit.runtime.bind import computes, prepare
 from intvit.runtime.constants import Constants
 from intvit.runtime.fuse import Group, group_nodes, single
 from intvit.runtime.movement import bind_copy, bind_widen
-from intvit.runtime.planned import COPY, PlannedStep, PlannedTurn, Source, View
+from intvit.runtime.planned import COPY, PlannedStage, PlannedStep, Source, View
 from intvit.runtime.prepared import Binder, Context, Prepared, has_heads
 from intvit.runtime.rows import split_rows
-from intvit.runtime.turns import take_turns
+from intvit.runtime.stages import stages_of
 
 Array = NDArray[Any]
 
@@ -32,7 +32,7 @@ Array = NDArray[Any]
 class Plan:
     """What runs one after the other, where the graph's values lie, the arena's layout, and the bytes of packed constants."""
 
-    turns: tuple[PlannedTurn, ...]
+    stages: tuple[PlannedStage, ...]
     values: Mapping[str, Source]
     offsets: tuple[int, ...]
     arena_bytes: int
@@ -107,7 +107,7 @@ def make_plan(
         planner.destine(groups)
     for group in groups:
         planner.add_group(group)
-    turns = [PlannedTurn((step,)) for step in planner.steps] if keep else take_turns(planner.steps, planner.buffers)
+    stages = [PlannedStage((step,)) for step in planner.steps] if keep else stages_of(planner.steps, planner.buffers)
     end = len(planner.steps)
     for name in graph.outputs:
         planner.touch(planner.value(name), end)
@@ -117,7 +117,7 @@ def make_plan(
     offsets, arena_bytes = place(planner.buffers)
     values = {name: planner.source(value) for name, value in planner.values.items()}
     constants = {array.ctypes.data: array.nbytes for each in prepared.values() for array in each.constants}
-    return Plan(tuple(turns), values, tuple(offsets), arena_bytes, sum(constants.values()))
+    return Plan(tuple(stages), values, tuple(offsets), arena_bytes, sum(constants.values()))
 
 
 @dataclass(frozen=True, slots=True)

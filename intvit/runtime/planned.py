@@ -58,8 +58,18 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTurn:
-    """One step, or two that run side by side; `parts` as in `intvit.kernels.program.Turn`."""
+class PlannedStage:
+    """One step, or two that run side by side; `parts` as in `intvit.kernels.program.Stage`."""
 
     steps: tuple[PlannedStep, ...]
     parts: int = 1
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The first node of each step."""
+        return tuple(step.node for step in self.steps)
+
+    @property
+    def kind(self) -> str:
+        """The kind of the steps' operators, or both kinds if they differ."""
+        return " beside ".join(dict.fromkeys(step.kind for step in self.steps))

@@ -55,4 +55,4 @@ def assert_same(graph, level=None):
     split = split_rows(graph, types)
     for name in graph.outputs:
         np.testing.assert_array_equal(walk(split, inputs)[name], want[name], name)
-    return [step.kind for turn in engine.plan.turns for step in turn.steps]
+    return [step.kind for stage in engine.plan.stages for step in stage.steps]

@@ -9,7 +9,7 @@ from vit import make_vit
 
 from intvit import ops
 from intvit.ir import Node, check_graph
-from intvit.kernels.program import Program, Turn
+from intvit.kernels.program import Program, Stage
 from intvit.numerics import S16, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.runtime.fuse import group_nodes
@@ -142,7 +142,7 @@ def test_copies_of_any_strides(seed):
     step()
     np.testing.assert_array_equal(y, x)
     y[...] = 0
-    program = Program([Turn((step,))], 3)
+    program = Program([Stage((step,))], 3)
     program.open()
     program.lead()
     np.testing.assert_array_equal(y, x)
@@ -157,7 +157,7 @@ def test_axes_are_merged_as_far_as_both_arrays_allow():
 def test_a_helper_that_comes_late_or_never_changes_nothing():
     x, y = np.arange(1000, dtype=np.int16).reshape(100, 10), np.zeros((100, 10), np.int16)
     steps = bind_copy([x[:, ::2]], [y[:, ::2]]), bind_copy([x[:, 1::2]], [y[:, 1::2]])
-    program = Program([Turn((step,)) for step in steps], 2)
+    program = Program([Stage((step,)) for step in steps], 2)
     program.help_out()
     assert not y.any(), "a program is closed at first"
     program.open()

@@ -54,7 +54,7 @@ def test_scores_have_one_scale_and_probabilities_16_bits(converted):
 
 def test_nothing_of_it_is_fused_as_deferred_attention_is(converted):
     _, model = converted
-    kinds = {step.kind for turn in Engine(model.graph).plan.turns for step in turn.steps}
+    kinds = {step.kind for stage in Engine(model.graph).plan.stages for step in stage.steps}
     assert "MatMul" in kinds
     assert not any("MatMul+" in kind for kind in kinds)
 

@@ -32,8 +32,8 @@ def layers_of_rows(few, shared=False):
     return graph_of(nodes, ("few.sum", "many.sum"), constants, INPUTS)
 
 
-def turns(graph, **settings):
-    return [[step.node for step in turn.steps] for turn in Engine(graph, **settings).plan.turns]
+def stages(graph, **settings):
+    return [[*stage.nodes] for stage in Engine(graph, **settings).plan.stages]
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["own weights", "the same weights"])
@@ -42,11 +42,11 @@ def test_a_layer_of_few_rows_runs_beside_one_of_many(few, shared, level):
     graph = layers_of_rows(few, shared)
     assert_same(graph, level)
     if level.traits.left.itemsize == 1:  # else the codes are widened in between
-        assert turns(graph, level=level) == [["many", "few"]]
+        assert stages(graph, level=level) == [["many", "few"]]
 
 
 def test_layers_of_many_rows_run_one_after_the_other():
-    assert turns(layers_of_rows(7)) == [["few"], ["many"]]
+    assert stages(layers_of_rows(7)) == [["few"], ["many"]]
 
 
 def test_a_layer_never_runs_beside_one_that_it_needs():
@@ -55,15 +55,15 @@ def test_a_layer_never_runs_beside_one_that_it_needs():
     second, more = linear("second", "y.row", "z", 192, 16)
     graph = graph_of([first, row, second], ("y", "z"), constants | more, {"x": INPUTS["x"]})
     assert assert_same(graph) == ["Linear", "Linear"]
-    assert turns(graph) == [["first"], ["second"]]
+    assert stages(graph) == [["first"], ["second"]]
 
 
 def test_what_runs_side_by_side_shares_no_memory():
     engine = Engine(layers_of_rows(1))
     plan = engine.plan
-    (turn,) = plan.turns
+    (stage,) = plan.stages
     spans = []
-    for step in turn.steps:
+    for step in stage.steps:
         for view in (*step.outputs, *step.scratch):
             start = plan.offsets[view.buffer] + view.offset
             spans.append((start, start + np.prod(view.shape) * view.dtype.itemsize))

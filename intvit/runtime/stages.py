@@ -14,39 +14,39 @@ import numpy as np
 
 from intvit.kernels.vector_tile import ROWS
 from intvit.runtime.arena import Buffer
-from intvit.runtime.planned import PlannedStep, PlannedTurn, View
+from intvit.runtime.planned import PlannedStage, PlannedStep, View
 
 FETCHED = 192 << 10
 """Bytes of weights that a part fetches: they stay in the second cache until the part beside it needs them."""
 
 
-def take_turns(steps: Sequence[PlannedStep], buffers: Sequence[Buffer]) -> list[PlannedTurn]:
-    """Return steps in turns, and let all buffers of a turn of two live as long as both.
+def stages_of(steps: Sequence[PlannedStep], buffers: Sequence[Buffer]) -> list[PlannedStage]:
+    """Return steps in stages, and let all buffers of a stage of two live as long as both.
 
     Args:
         steps: in executable order.
         buffers: of the arena; step i is the i-th of `steps`.
     """
-    turns: list[PlannedTurn] = []
+    stages: list[PlannedStage] = []
     i = 0
     while i < len(steps):
-        turn = _pair(*steps[i : i + 2]) if i + 1 < len(steps) else None
-        if turn:
-            for buffer in (buffers[view.buffer] for step in turn.steps for view in _views(step)):
+        stage = _pair(*steps[i : i + 2]) if i + 1 < len(steps) else None
+        if stage:
+            for buffer in (buffers[view.buffer] for step in stage.steps for view in _views(step)):
                 buffer.first, buffer.last = min(buffer.first, i), max(buffer.last, i + 1)
-        turns.append(turn or PlannedTurn((steps[i],)))
-        i += len(turns[-1].steps)
-    return turns
+        stages.append(stage or PlannedStage((steps[i],)))
+        i += len(stages[-1].steps)
+    return stages
 
 
-def _pair(one: PlannedStep, other: PlannedStep) -> PlannedTurn | None:
-    """Return a layer of few rows and one of many as one turn, unless one of them needs the other."""
+def _pair(one: PlannedStep, other: PlannedStep) -> PlannedStage | None:
+    """Return a layer of few rows and one of many as one stage, unless one of them needs the other."""
     few, many = sorted((one, other), key=_rows)
     if few.weights is None or many.weights is None or not _rows(few) <= ROWS < _rows(many) or _depend(one, other):
         return None
     if not np.may_share_memory(few.weights, many.weights):
         many = replace(many, inputs=(*many.inputs, few.weights))
-    return PlannedTurn((many, few), parts=-(-few.weights.nbytes // FETCHED))
+    return PlannedStage((many, few), parts=-(-few.weights.nbytes // FETCHED))
 
 
 def _rows(step: PlannedStep) -> int:
