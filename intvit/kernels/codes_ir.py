@@ -76,7 +76,7 @@ def emit_codes(builder: Any, level: Level, output: Output, sums: list[list[Any]]
             shift_lanes(builder, "sra", builder.add(_high_half(builder, shift_lanes(builder, "sll", s, up), f), start), down)
             for s, f in zip(row, factors, strict=True)
         ]
-        codes = narrow(builder, level, scaled, element)
+        codes = narrow(builder, scaled, element)
         codes = builder.select(builder.icmp_signed("<", codes, lows), lows, codes)
         codes = builder.select(builder.icmp_signed(">", codes, highs), highs, codes)
         store(builder, builder.xor(codes, flip), y_row)

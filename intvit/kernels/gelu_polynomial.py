@@ -14,18 +14,20 @@ from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps,
 from intvit.kernels.integer import round_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.lanes import (
+    back,
     even,
     first_fours,
+    front,
     halves,
     last_fours,
     odd,
     pair_dot,
+    stack,
     zip_high,
     zip_low,
 )
-from intvit.kernels.simd import host_features
 from intvit.kernels.store_codes import middle_of, store_fours
-from intvit.kernels.vector import cast, larger, load, product_high, smaller, vector
+from intvit.kernels.vector import WIDE, cast, larger, load, product_high, smaller, vector
 
 Array = NDArray[Any]
 
@@ -33,9 +35,7 @@ COEFFICIENT_BITS = 12
 """Fraction bits of the coefficients, as in `intvit.ops.gelu_polynomial`."""
 BLOCK = 16
 """Rows of a block."""
-LANES = 64 if "avx512bw" in host_features() else 32
-"""16-bit lanes: two vectors, which keep each other's latencies covered."""
-HALF = LANES // 2
+HALF = WIDE // 2
 
 
 def gelu_steps(coefficients: Sequence[int], fraction_bits: int) -> Array:
@@ -71,36 +71,44 @@ def gelu_polynomial(
 def gelu_polynomial_block(x: Array, multiplier: Array, steps: Array, numbers: Any, y: Array) -> None:
     """Compute rows that are in the first cache, all of a few columns before the next ones.
 
+    Two rows come at a time, so that they cover each other's latencies; a last one alone is computed twice.
+
     Args:
         x, y: [R, C], contiguous in C.
         multiplier, steps: as above.
         numbers: fraction_bits, shift, zero_point, low, high.
     """
-    constants = read_steps(steps)
-    for c in range(0, y.shape[1], LANES):
+    constants, high = read_steps(steps), numbers[4]
+    middle = middle_of(y, high)
+    limits = middle, numbers[3] - middle, high - middle
+    for c in range(0, y.shape[1], WIDE):
         factors = read_factors(multiplier, c)
-        for r in range(len(y)):
-            store_codes(load(x[r], c, LANES, 0), factors, constants, numbers, y[r], c)
+        for r in range(0, len(y), 2):
+            s = min(r + 1, len(y) - 1)
+            first, last = rounded(stack(load(x[r], c, WIDE, 0), load(x[s], c, WIDE, 0)), factors, constants, numbers, middle)
+            store_fours(y[r], c, front(first), front(last), *limits)
+            store_fours(y[s], c, back(first), back(last), *limits)
 
 
 @device
 def read_factors(multiplier: Array, c: Scalar) -> tuple[Scalar, ...]:
-    """Return the multipliers from `c` on as s64: the even and the odd of the first fours, then of the last fours."""
+    """Return the multipliers from `c` on, for two rows, as s64: even and odd ones of the first fours, then of the last fours."""
     m0, m1 = load(multiplier, c, HALF, 0), load(multiplier, c + HALF, HALF, 0)
     m_first, m_last = first_fours(m0, m1), last_fours(m0, m1)
-    return even(m_first), odd(m_first), even(m_last), odd(m_last)
+    both_first, both_last = stack(m_first, m_first), stack(m_last, m_last)
+    return even(both_first), odd(both_first), even(both_last), odd(both_last)
 
 
 @device
-def store_codes(x: Scalar, factors: tuple[Scalar, ...], steps: tuple[Scalar, ...], numbers: Any, y: Array, c: Scalar) -> None:
-    """Write the codes of s16 lanes to y from `c` on."""
+def rounded(x: Scalar, factors: tuple[Scalar, ...], steps: tuple[Scalar, ...], numbers: Any, middle: Scalar) -> Any:
+    """Return the codes of s16 lanes less `middle`, not clipped: of the first four of every eight, and of the last four."""
     fraction_bits, shift, zero_point, low, high = numbers
     v0, v1 = gelu_values(x, steps, fraction_bits)
-    middle = middle_of(y, high)
     rounding = shift, zero_point - middle, low - middle, high - middle
-    first = round_lanes(even(v0) * factors[0], odd(v0) * factors[1], *rounding)
-    last = round_lanes(even(v1) * factors[2], odd(v1) * factors[3], *rounding)
-    store_fours(y, c, first, last, middle, low - middle, high - middle)
+    return (
+        round_lanes(even(v0) * factors[0], odd(v0) * factors[1], *rounding),
+        round_lanes(even(v1) * factors[2], odd(v1) * factors[3], *rounding),
+    )
 
 
 def gelu_values(x: Any, steps: Any, fraction_bits: Scalar) -> Any:
@@ -110,9 +118,11 @@ def gelu_values(x: Any, steps: Any, fraction_bits: Scalar) -> Any:
 
 @overload(gelu_values)
 def _gelu_values(x: Any, steps: Any, fraction_bits: Any) -> Callable[..., Any]:
+    pairs = x.lanes // 2
+
     def from_16_bits(x: Any, steps: Any, fraction_bits: Any) -> Any:
         bump, relu = cast(bump_16(near(x, fraction_bits), steps, fraction_bits), np.int16), larger(x, 0)
-        factors = halves(vector(np.int32, HALF, (1 << (VALUE_BITS - fraction_bits)) - (1 << 16)))
+        factors = halves(vector(np.int32, pairs, (1 << (VALUE_BITS - fraction_bits)) - (1 << 16)))
         return pair_dot(zip_low(relu, bump), factors), pair_dot(zip_high(relu, bump), factors)
 
     def from_32_bits(x: Any, steps: Any, fraction_bits: Any) -> Any:

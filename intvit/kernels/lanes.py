@@ -8,6 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
+from intvit.kernels.narrow_ir import narrow
 from intvit.kernels.vector_ir import call_in_pieces, native_bits, saturate, shuffle
 from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
@@ -64,6 +65,38 @@ zip_low, zip_high = _zip(0), _zip(1)
 
 
 @vector_function
+def stack(_typing: Any, a: Any, b: Any) -> Any:
+    """Return the lanes of both, one vector after the other."""
+    kind = VectorType(a.element, 2 * a.lanes)
+
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        x, y = arguments
+        return shuffle(builder, x, y, range(kind.lanes))
+
+    return kind(a, b), emit
+
+
+def _part(start: int) -> Any:
+    """Make an intrinsic that takes half of the lanes: undoes `stack`."""
+
+    @vector_function
+    def part(_typing: Any, vector: Any) -> Any:
+        kind = VectorType(vector.element, vector.lanes // 2)
+
+        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+            (x,) = arguments
+            return shuffle(builder, x, x, range(start * kind.lanes, (start + 1) * kind.lanes))
+
+        return kind(vector), emit
+
+    return part
+
+
+front, back = _part(0), _part(1)
+"""The first (second) half of the lanes."""
+
+
+@vector_function
 def low(_typing: Any, vector: Any) -> Any:
     """Return the low half of each lane, widened to the lane again."""
     bits = ir.Constant(vector.llvm, [vector.element.bitwidth // 2] * vector.lanes)
@@ -103,6 +136,10 @@ join = _merge(VectorType.halves, lambda n: [(i & ~1) + n * (i & 1) for i in rang
 """The low halves of the lanes of both, alternating: undoes `even` and `odd`."""
 join_high = _merge(VectorType.halves, lambda n: [(i | 1) + n * (i & 1) for i in range(n)])
 """The high halves of the lanes of both, alternating."""
+low_halves = _merge(VectorType.halves, lambda n: range(0, 2 * n, 2))
+"""The low halves of the lanes of the first vector, then of the second: narrows both to one."""
+high_halves = _merge(VectorType.halves, lambda n: range(1, 2 * n, 2))
+"""The high halves of the lanes of the first vector, then of the second."""
 first_fours = _merge(_same, lambda n: [8 * (i // 4) + i % 4 for i in range(n)])
 """The first four of every eight lanes, those of the first vector before those of the second."""
 last_fours = _merge(_same, lambda n: [8 * (i // 4) + 4 + i % 4 for i in range(n)])
@@ -111,39 +148,25 @@ join_fours = _merge(_both, lambda n: [4 * (i // 8) + i % 4 + n * (i // 4 & 1) fo
 """Four lanes of each in turn: undoes `first_fours` and `last_fours`."""
 
 
-narrow_fours = _merge(VectorType.halves, lambda n: [8 * (i // 8) + 2 * (i % 4) + n * (i // 4 & 1) for i in range(n)])
-"""The low halves of what `join_fours` would give: `fours` of the low halves of the first, then of the second."""
+@vector_function
+def saturate_fours(_typing: Any, a: Any, b: Any) -> Any:
+    """Return s32 lanes as s16, the nearest that fits, in the order of `join_fours`."""
+    kind = VectorType(types.int16, 2 * a.lanes)
 
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        bits = native_bits()
+        if bits and 32 * a.lanes % bits == 0:
+            return _call_pack(builder, "packssdw", kind.llvm, arguments)
+        x, y = (saturate(builder, v, kind.llvm.element) for v in arguments)
+        return shuffle(builder, x, y, [4 * (i // 8) + i % 4 + a.lanes * (i // 4 & 1) for i in range(kind.lanes)])
 
-def _pack(element: Any, instruction: str, narrow: Emit) -> Any:
-    """Make an intrinsic that narrows s32 lanes in the order of `narrow_fours`, by x86's instruction or by `narrow`."""
-
-    @vector_function
-    def pack(_typing: Any, a: Any, b: Any) -> Any:
-        kind = VectorType(element, 2 * a.lanes)
-
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            bits = native_bits()
-            if bits and 32 * a.lanes % bits == 0:
-                return _call_pack(builder, instruction, kind.llvm, arguments)
-            x, y = (narrow(builder, v, kind.llvm.element) for v in arguments)
-            return shuffle(builder, x, y, [4 * (i // 8) + i % 4 + a.lanes * (i // 4 & 1) for i in range(kind.lanes)])
-
-        return kind(a, b), emit
-
-    return pack
+    return kind(a, b), emit
 
 
 def _call_pack(builder: Any, instruction: str, result: Any, operands: Any) -> Any:
     """Call x86's instruction that narrows two vectors to one, alternating between them every 128 bits."""
     name = f"llvm.x86.avx512.{instruction}.512" if native_bits() == 512 else f"llvm.x86.avx2.{instruction}"
     return call_in_pieces(builder, name, result, operands)
-
-
-pack_fours = _pack(types.uint16, "packusdw", lambda builder, x, element: builder.trunc(x, ir.VectorType(element, x.type.count)))
-"""What `narrow_fours` gives, as u16, of 32-bit lanes that fit."""
-saturate_fours = _pack(types.int16, "packssdw", saturate)
-"""What `narrow_fours` gives, as s16, of the nearest numbers that fit."""
 
 
 @vector_function
@@ -162,24 +185,19 @@ def saturate_bytes(_typing: Any, words: Any) -> Any:
     return kind(words), emit
 
 
-def _reorder(pick: Callable[[int], Iterable[int]]) -> Any:
-    """Make an intrinsic that picks lanes of one vector; `pick` gets their number."""
+@vector_function
+def saturated(_typing: Any, vector: Any, element: Any) -> Any:
+    """Return 32-bit lanes as s8, s16 or s32, the NumPy type `element`: the nearest that fits."""
+    kind = vector.of(element.dtype)
 
-    @vector_function
-    def reorder(_typing: Any, a: Any) -> Any:
-        def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-            (x,) = arguments
-            return shuffle(builder, x, x, pick(a.lanes))
+    def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        (values, _), lanes = arguments, native_bits() // 32
+        if not lanes or vector.lanes not in range(lanes, 4 * lanes + 1, lanes):
+            return saturate(builder, values, kind.llvm.element)
+        parts = [shuffle(builder, values, values, range(start, start + lanes)) for start in range(0, vector.lanes, lanes)]
+        return narrow(builder, parts, kind.llvm.element)
 
-        return a(a), emit
-
-    return reorder
-
-
-fours = _reorder(lambda n: [4 * (i // 8) + i % 4 + n // 2 * (i // 4 & 1) for i in range(n)])
-"""Four lanes of the first and of the second half in turn."""
-unfours = _reorder(lambda n: [8 * (i % (n // 2) // 4) + 4 * (2 * i // n) + i % 4 for i in range(n)])
-"""Undoes `fours`."""
+    return kind(vector, element), emit
 
 
 @vector_function

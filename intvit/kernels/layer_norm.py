@@ -10,14 +10,16 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from intvit.kernels.aligned import aligned_copy
-from intvit.kernels.integer import finish_lanes, share
+from intvit.kernels.integer import round_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.lanes import even, low, odd, pair_dot
 from intvit.kernels.roots import divide, inverse_root, square_root
+from intvit.kernels.store_codes import clipped, middle_of
 from intvit.kernels.vector import (
     LANES_16,
     LANES_32,
     LANES_64,
+    WIDE,
     cast,
     leading_zeros,
     load,
@@ -33,16 +35,20 @@ FRACTION_BITS = 20
 """Fraction bits of the normalized value, as in `intvit.ops.layer_norm`."""
 SCALES = 3
 """Numbers of a row that are kept between the passes: its sum, reciprocal and shift."""
+HALF = WIDE // 2
 
 
 def affine_numbers(multiplier: Array, bias: Array) -> tuple[Array, Array]:
-    """Return s32 multipliers and s64 biases [C] as `layer_norm` reads them: [C padded to whole vectors of LANES_32].
+    """Return s64 multipliers and biases [C] as `layer_norm` reads them: [C padded to whole vectors of WIDE].
 
-    Of each 16 biases, those of the even channels come before those of the odd ones.
+    Of each WIDE numbers, those of the even channels come before those of the odd ones.
     """
-    more = -len(bias) % LANES_32
-    halves = np.pad(bias, (0, more)).reshape(-1, LANES_64, 2).swapaxes(1, 2)
-    return aligned_copy(np.pad(multiplier, (0, more))), aligned_copy(halves.reshape(-1))
+
+    def apart(numbers: Array) -> Array:
+        padded = np.pad(numbers.astype(np.int64), (0, -len(numbers) % WIDE))
+        return aligned_copy(padded.reshape(-1, HALF, 2).swapaxes(1, 2).reshape(-1))
+
+    return apart(multiplier), apart(bias)
 
 
 @kernel(scratch=("scales",))
@@ -54,7 +60,7 @@ def layer_norm(
 
     Args:
         x: s16/s32 or smaller.
-        multiplier, bias: s32 and s64, of `affine_numbers`.
+        multiplier, bias: s64, of `affine_numbers`.
         epsilon: at the scale of the variance.
         shift, zero_point, low_code, high_code: of the output.
         scales: s64 [SCALES, LANES_64], scratch.
@@ -89,28 +95,26 @@ def find_scales(scales: Array) -> None:
 @device
 def affine(row: Array, scale: tuple[Scalar, ...], numbers: Any, y: Array) -> None:
     """Write one row."""
-    multiplier, bias, output = numbers
-    tail = len(row) & (LANES_32 - 1)
-    for c in range(0, len(row) - tail, LANES_32):
-        store(y, c, affine_codes(load_whole(row, c, LANES_32), len(row), scale, multiplier, bias, c, output))
+    tail = len(row) & (WIDE - 1)
+    for c in range(0, len(row) - tail, WIDE):
+        store(y, c, affine_codes(load_whole(row, c, WIDE), len(row), scale, numbers, c, y))
     if tail:
         c = len(row) - tail
-        store(y, c, affine_codes(load(row, c, LANES_32, 0), len(row), scale, multiplier, bias, c, output))
+        store(y, c, affine_codes(load(row, c, WIDE, 0), len(row), scale, numbers, c, y))
 
 
 @device
-def affine_codes(
-    x: Scalar, channels: Scalar, scale: tuple[Scalar, ...], multiplier: Array, bias: Array, c: Scalar, output: Any
-) -> Scalar:
-    """Return the codes of 16 channels; the normalized value, `channels * x - total` and the reciprocal fit s32."""
+def affine_codes(x: Scalar, channels: Scalar, scale: tuple[Scalar, ...], numbers: Any, c: Scalar, y: Array) -> Scalar:
+    """Return the codes of some channels; the normalized value, `channels * x - total` and the reciprocal fit s32."""
     total, reciprocal, down = scale
-    shift, zero_point, low_code, high_code = output
+    multiplier, bias, (shift, zero_point, low_code, high_code) = numbers
     centred, factor = cast(x, np.int32) * channels - total, np.int64(np.int32(reciprocal))
     z_even, z_odd = (even(centred) * factor) >> down, (odd(centred) * factor) >> down
-    m = load_whole(multiplier, c, LANES_32)
-    affine_even = low(z_even) * even(m) + load_whole(bias, c, LANES_64)
-    affine_odd = low(z_odd) * odd(m) + load_whole(bias, c + LANES_64, LANES_64)
-    return finish_lanes(affine_even, affine_odd, shift, zero_point, low_code, high_code)
+    affine_even = low(z_even) * low(load_whole(multiplier, c, HALF)) + load_whole(bias, c, HALF)
+    affine_odd = low(z_odd) * low(load_whole(multiplier, c + HALF, HALF)) + load_whole(bias, c + HALF, HALF)
+    middle = middle_of(y, high_code)
+    rounded = round_lanes(affine_even, affine_odd, shift, zero_point - middle, low_code - middle, high_code - middle)
+    return clipped(y, rounded, middle, low_code - middle, high_code - middle)
 
 
 def moments(row: Array) -> tuple[Scalar, Scalar]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from intvit.kernels.horner import UNIT_BITS, fits_16_bits, horner, horner_steps, read_steps
 from intvit.kernels.integer import share
 from intvit.kernels.jit import Scalar, device, kernel
-from intvit.kernels.lanes import even, fours, join_high, narrow_fours, odd, pack_fours, unfours
+from intvit.kernels.lanes import even, high_halves, join_high, low_halves, odd
 from intvit.kernels.softmax_exp import LOWEST, distances, row_max
 from intvit.kernels.vector import (
     LANES_16,
@@ -82,7 +82,7 @@ def exponential_rows(
     """
     value_bits, threshold_bits, thresholds = rounding
     dropped = value_bits - threshold_bits
-    end, raise_by = (UNIT_BITS - dropped) << UNIT_BITS, fours(load(thresholds, 0, LANES_16, 0))
+    end, raise_by = (UNIT_BITS - dropped) << UNIT_BITS, load(thresholds, 0, LANES_16, 0)
     cap, limit = difference_cap(multiplier, shift, end), 2 * (end + (1 << UNIT_BITS)) - 1
     scale = multiplier, shift, cap, limit
     how = read_steps(steps), dropped, threshold_bits
@@ -98,14 +98,14 @@ def exponential_rows(
                 x0, x1 = load_whole(row, c, LANES_32), load_whole(row, c + LANES_32, LANES_32)
                 values = exponentials(x0, x1, top, scale, how, raise_by)
                 sums = sums + values
-                store(e[r], c, unfours(cast(values, e.dtype.type)))
+                store(e[r], c, cast(values, e.dtype.type))
             if left:
                 c = stop - left
                 x0, x1 = load(row, c, LANES_32, LOWEST), load(row, c + LANES_32, LANES_32, LOWEST)
-                inside = fours(first(vector(np.uint16, LANES_16, 0xFFFF), left))
+                inside = first(vector(np.uint16, LANES_16, 0xFFFF), left)
                 values = exponentials(x0, x1, top, scale, how, raise_by) & inside
                 sums = sums + values
-                store(e[r], c, unfours(cast(values, e.dtype.type)))
+                store(e[r], c, cast(values, e.dtype.type))
             total += np.int32(sum_lanes(even(sums) + odd(sums)))
         row_sum[r] = total
 
@@ -153,12 +153,12 @@ def fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
 @overload(fine_exponentials)
 def _fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Callable[..., Any]:
     def in_16_bits(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
-        twice, whole = pack_fours(d0 & EVEN, d1 & EVEN), pack_fours(d0 >> 16, d1 >> 16)
+        twice, whole = cast(low_halves(d0, d1), np.uint16) & EVEN, cast(high_halves(d0, d1), np.uint16)
         scale = vector(np.uint16, LANES_16, np.uint16(1) << (UNIT_BITS - dropped)) >> whole
         return product_high(horner(twice, vector(np.uint16, LANES_16, 0), steps) << 1, scale)
 
     def in_32_bits(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
-        return narrow_fours(
+        return low_halves(
             fine_exponentials_32(cast(d0, np.int32), steps, dropped), fine_exponentials_32(cast(d1, np.int32), steps, dropped)
         )
 

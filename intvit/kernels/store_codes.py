@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
 from intvit.kernels.jit import Scalar, device
-from intvit.kernels.lanes import join_fours, saturate_bytes, saturate_fours
+from intvit.kernels.lanes import join_fours, saturate_bytes, saturate_fours, saturated
 from intvit.kernels.vector import larger, smaller, store
 
 Array = NDArray[Any]
@@ -39,3 +40,18 @@ def _store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, h
         store(y, c, smaller(larger(join_fours(first, last), low), high))
 
     return {8: as_bytes, 16: as_words}.get(y.dtype.bitwidth, whole)
+
+
+def clipped(y: Any, codes: Any, middle: Any, low: Any, high: Any) -> Any:
+    """Return `clip(codes) + middle` in lanes of the type of y, for codes in s32."""
+    raise NotImplementedError("only kernels call this")
+
+
+@overload(clipped)
+def _clipped(y: Any, codes: Any, middle: Any, low: Any, high: Any) -> Callable[..., Any]:
+    element = np.dtype(f"i{y.dtype.bitwidth // 8}").type
+
+    def clip(y: Any, codes: Any, middle: Any, low: Any, high: Any) -> Any:
+        return smaller(larger(saturated(codes, element), low), high) + middle
+
+    return clip

@@ -16,11 +16,14 @@ from numba.core.errors import TypingError
 from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import lower_builtin, overload
 
+from intvit.kernels.simd import host_features
 from intvit.kernels.vector_ir import I32, repeat, shift_lanes
 from intvit.kernels.vector_type import Emit, VectorType, call_overloaded, lane_numbers, resize, shift_right, vector_function
 
 LANES_16, LANES_32, LANES_64 = 32, 16, 8
 """How many lanes of 16, 32 and 64 bits the vectors of most kernels have."""
+WIDE = 64 if "avx512bw" in host_features() else 32
+"""How many lanes long computations take at a time: several vectors of a CPU, which cover each other's latencies."""
 
 
 def _emit_access(builder: Any, array: Any, index: Any, kind: Any, emit_whole: Emit, emit_part: Emit) -> list[tuple[Any, Any]]:

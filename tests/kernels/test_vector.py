@@ -149,49 +149,57 @@ def test_orders():
     a, b = numbers(np.int32), numbers(np.int32)
     both = np.concatenate([a, b])
     by_fours = both.reshape(-1, 2, 4)
-    first_fours, last_fours, fours, unfours = lanes.first_fours, lanes.last_fours, lanes.fours, lanes.unfours
-    join_fours, narrow_fours, zip_low, zip_high = lanes.join_fours, lanes.narrow_fours, lanes.zip_low, lanes.zip_high
+    first_fours, last_fours, join_fours = lanes.first_fours, lanes.last_fours, lanes.join_fours
+    zip_low, zip_high, stack, front, back = lanes.zip_low, lanes.zip_high, lanes.stack, lanes.front, lanes.back
     np.testing.assert_array_equal(result(lambda a, b: first_fours(a, b), np.int32, a, b), by_fours[:, 0].ravel())
     np.testing.assert_array_equal(result(lambda a, b: last_fours(a, b), np.int32, a, b), by_fours[:, 1].ravel())
     joined = result(lambda a, b: join_fours(first_fours(a, b), last_fours(a, b)), np.int32, a, b, lanes=32)
     np.testing.assert_array_equal(joined, both)
-    narrowed = result(lambda a, b: narrow_fours(first_fours(a, b), last_fours(a, b)), np.int16, a, b, lanes=32)
-    np.testing.assert_array_equal(narrowed, both.astype(np.int16))
-    turns = a.reshape(2, 2, 4).swapaxes(0, 1).ravel()
-    np.testing.assert_array_equal(result(lambda a: fours(a), np.int32, a), turns)
-    np.testing.assert_array_equal(result(lambda a: unfours(a), np.int32, turns), a)
+    np.testing.assert_array_equal(result(lambda a, b: stack(a, b), np.int32, a, b, lanes=32), both)
+    swapped = result(lambda a, b: stack(back(stack(a, b)), front(stack(a, b))), np.int32, a, b, lanes=32)
+    np.testing.assert_array_equal(swapped, np.concatenate([b, a]))
     pairs = np.stack([a, b], -1).reshape(4, 2, 4)
     np.testing.assert_array_equal(result(lambda a, b: zip_low(a, b), np.int32, a, b), pairs[:, 0].ravel())
     np.testing.assert_array_equal(result(lambda a, b: zip_high(a, b), np.int32, a, b), pairs[:, 1].ravel())
 
 
-@pytest.mark.parametrize("dtype", [np.int32, np.uint32])
-def test_packing_is_narrowing_of_what_fits(dtype):
-    a, b = numbers(np.uint16).astype(dtype), numbers(np.uint16).astype(dtype)
-    narrow_fours, pack_fours = lanes.narrow_fours, lanes.pack_fours
-    narrowed = result(lambda a, b: narrow_fours(a, b), np.uint16, a, b, lanes=32)
-    np.testing.assert_array_equal(result(lambda a, b: pack_fours(a, b), np.uint16, a, b, lanes=32), narrowed)
+@pytest.mark.parametrize("dtype", [np.int32, np.uint64])
+def test_halves_of_two_vectors_as_one(dtype):
+    a, b = numbers(dtype), numbers(dtype)[::-1].copy()
+    half = np.dtype(dtype).str.replace(str(np.dtype(dtype).itemsize), str(np.dtype(dtype).itemsize // 2))
+    low_halves, high_halves, parts = lanes.low_halves, lanes.high_halves, np.concatenate([a, b]).view(half)
+    np.testing.assert_array_equal(result(lambda a, b: low_halves(a, b), half, a, b, lanes=2 * len(a)), parts[::2])
+    np.testing.assert_array_equal(result(lambda a, b: high_halves(a, b), half, a, b, lanes=2 * len(a)), parts[1::2])
+
+
+ENDS = [-(1 << 31), -32769, -32768, -129, -128, -1, 0, 127, 128, 255, 32767, 32768, 65535, (1 << 31) - 1]
 
 
 @pytest.mark.parametrize("size", [8, 16, 32])
 def test_packing_saturates(size):
-    ends = [-(1 << 31), -32769, -32768, -129, -128, -1, 0, 127, 128, 255, 32767, 32768, 65535, (1 << 31) - 1]
-    around = np.array(ends, np.int32)
+    around = np.array(ENDS, np.int32)
     a, b = np.resize(around, size), np.resize(around[::-1], size)
-    narrow_fours, saturate_fours, saturate_bytes = lanes.narrow_fours, lanes.saturate_fours, lanes.saturate_bytes
-    fitting = [v.clip(-32768, 32767).astype(np.int32) for v in (a, b)]
-    words = result(lambda a, b: narrow_fours(a, b), np.int16, *fitting, lanes=2 * size, source=size)
+    saturate_fours, saturate_bytes = lanes.saturate_fours, lanes.saturate_bytes
+    words = np.stack([a.reshape(-1, 4), b.reshape(-1, 4)], 1).ravel().clip(-32768, 32767).astype(np.int16)
     np.testing.assert_array_equal(result(lambda a, b: saturate_fours(a, b), np.int16, a, b, lanes=2 * size, source=size), words)
     packed = result(lambda w: saturate_bytes(w), np.int8, words, lanes=2 * size, source=2 * size)
     np.testing.assert_array_equal(packed, words.clip(-128, 127))
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32])
+@pytest.mark.parametrize("size", [4, 8, 16, 32, 64])
+def test_saturation_keeps_the_order(size, dtype):
+    a, info, saturated = np.resize(np.array(ENDS, np.int32), size), np.iinfo(dtype), lanes.saturated
+    made = result(lambda a: saturated(a, dtype), dtype, a, lanes=size, source=size)
+    np.testing.assert_array_equal(made, a.clip(info.min, info.max))
+
+
 def test_zipped_words_meet_in_fours():
-    """What the 16-bit kernels rely on: the order of `zip_low` and `zip_high` of words is that of `narrow_fours`."""
+    """What the 16-bit kernels rely on: `zip_low` and `zip_high` of words come in the order of `saturate_fours`."""
     a, b = numbers(np.int16), numbers(np.int16)
-    even, zip_low, zip_high, narrow_fours = lanes.even, lanes.zip_low, lanes.zip_high, lanes.narrow_fours
+    even, zip_low, zip_high, saturate_fours = lanes.even, lanes.zip_low, lanes.zip_high, lanes.saturate_fours
     np.testing.assert_array_equal(
-        result(lambda a, b: narrow_fours(even(zip_low(a, b)), even(zip_high(a, b))), np.int16, a, b), a
+        result(lambda a, b: saturate_fours(even(zip_low(a, b)), even(zip_high(a, b))), np.int16, a, b), a
     )
 
 
