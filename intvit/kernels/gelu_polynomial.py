@@ -92,7 +92,7 @@ def gelu_polynomial_block(x: Array, multiplier: Array, steps: Array, numbers: An
 
 @device
 def read_factors(multiplier: Array, c: Scalar) -> tuple[Scalar, ...]:
-    """Return the multipliers from `c` on, for two rows, as s64: even and odd ones of the first fours, then of the last fours."""
+    """Return the multipliers from `c` on as s64 for two rows: even and odd ones of the first fours, then of the last."""
     m0, m1 = load(multiplier, c, HALF, 0), load(multiplier, c + HALF, HALF, 0)
     m_first, m_last = first_fours(m0, m1), last_fours(m0, m1)
     both_first, both_last = stack(m_first, m_first), stack(m_last, m_last)
