@@ -1,4 +1,4 @@
-"""Storing codes of words that were zipped: clip and narrowing together, by instructions that saturate."""
+"""Clip and narrowing together, by instructions that saturate: of lanes in order, and of words that were zipped."""
 
 from __future__ import annotations
 
