@@ -85,4 +85,4 @@ def add_short(
             p, q = zip_low(v, w), zip_high(v, w)
             first = ((pair_dot(p, lowers) >> LIMB_BITS) + pair_dot(p, uppers) + start) >> down
             second = ((pair_dot(q, lowers) >> LIMB_BITS) + pair_dot(q, uppers) + start) >> down
-            store_fours(y[r], c, first, second, middle, low - middle, high - middle)
+            store_fours(y[r], c, first, second, middle, low, high)

@@ -15,6 +15,7 @@ from intvit.kernels.integer import round_lanes, share
 from intvit.kernels.jit import Scalar, device, kernel
 from intvit.kernels.lanes import (
     back,
+    concat,
     even,
     first_fours,
     front,
@@ -22,7 +23,6 @@ from intvit.kernels.lanes import (
     last_fours,
     odd,
     pair_dot,
-    stack,
     zip_high,
     zip_low,
 )
@@ -78,16 +78,16 @@ def gelu_polynomial_block(x: Array, multiplier: Array, steps: Array, numbers: An
         multiplier, steps: as above.
         numbers: fraction_bits, shift, zero_point, low, high.
     """
-    constants, high = read_steps(steps), numbers[4]
+    constants, (_, _, _, low, high) = read_steps(steps), numbers
     middle = middle_of(y, high)
-    limits = middle, numbers[3] - middle, high - middle
     for c in range(0, y.shape[1], WIDE):
         factors = read_factors(multiplier, c)
         for r in range(0, len(y), 2):
             s = min(r + 1, len(y) - 1)
-            first, last = rounded(stack(load(x[r], c, WIDE, 0), load(x[s], c, WIDE, 0)), factors, constants, numbers, middle)
-            store_fours(y[r], c, front(first), front(last), *limits)
-            store_fours(y[s], c, back(first), back(last), *limits)
+            rows = concat(load(x[r], c, WIDE, 0), load(x[s], c, WIDE, 0))
+            first, last = rounded(rows, factors, constants, numbers, middle)
+            store_fours(y[r], c, front(first), front(last), middle, low, high)
+            store_fours(y[s], c, back(first), back(last), middle, low, high)
 
 
 @device
@@ -95,7 +95,7 @@ def read_factors(multiplier: Array, c: Scalar) -> tuple[Scalar, ...]:
     """Return the multipliers from `c` on as s64 for two rows: even and odd ones of the first fours, then of the last."""
     m0, m1 = load(multiplier, c, HALF, 0), load(multiplier, c + HALF, HALF, 0)
     m_first, m_last = first_fours(m0, m1), last_fours(m0, m1)
-    both_first, both_last = stack(m_first, m_first), stack(m_last, m_last)
+    both_first, both_last = concat(m_first, m_first), concat(m_last, m_last)
     return even(both_first), odd(both_first), even(both_last), odd(both_last)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
-from intvit.kernels.narrow_ir import narrow
-from intvit.kernels.vector_ir import call_in_pieces, native_bits, saturate, shuffle
+from intvit.kernels.narrow_ir import PACK, narrow
+from intvit.kernels.vector_ir import I8, I16, call_in_pieces, native_bits, saturate, shuffle, split
 from intvit.kernels.vector_type import Emit, VectorType, shift_right, vector_function
 
 
@@ -65,7 +65,7 @@ zip_low, zip_high = _zip(0), _zip(1)
 
 
 @vector_function
-def stack(_typing: Any, a: Any, b: Any) -> Any:
+def concat(_typing: Any, a: Any, b: Any) -> Any:
     """Return the lanes of both, one vector after the other."""
     kind = VectorType(a.element, 2 * a.lanes)
 
@@ -76,8 +76,8 @@ def stack(_typing: Any, a: Any, b: Any) -> Any:
     return kind(a, b), emit
 
 
-def _part(start: int) -> Any:
-    """Make an intrinsic that takes half of the lanes: undoes `stack`."""
+def _part(which: int) -> Any:
+    """Make an intrinsic that takes half of the lanes: undoes `concat`."""
 
     @vector_function
     def part(_typing: Any, vector: Any) -> Any:
@@ -85,7 +85,7 @@ def _part(start: int) -> Any:
 
         def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
             (x,) = arguments
-            return shuffle(builder, x, x, range(start * kind.lanes, (start + 1) * kind.lanes))
+            return split(builder, x, kind.lanes)[which]
 
         return kind(vector), emit
 
@@ -156,17 +156,11 @@ def saturate_fours(_typing: Any, a: Any, b: Any) -> Any:
     def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         bits = native_bits()
         if bits and 32 * a.lanes % bits == 0:
-            return _call_pack(builder, "packssdw", kind.llvm, arguments)
+            return call_in_pieces(builder, PACK[bits][I16], kind.llvm, arguments)
         x, y = (saturate(builder, v, kind.llvm.element) for v in arguments)
         return shuffle(builder, x, y, [4 * (i // 8) + i % 4 + a.lanes * (i // 4 & 1) for i in range(kind.lanes)])
 
     return kind(a, b), emit
-
-
-def _call_pack(builder: Any, instruction: str, result: Any, operands: Any) -> Any:
-    """Call x86's instruction that narrows two vectors to one, alternating between them every 128 bits."""
-    name = f"llvm.x86.avx512.{instruction}.512" if native_bits() == 512 else f"llvm.x86.avx2.{instruction}"
-    return call_in_pieces(builder, name, result, operands)
 
 
 @vector_function
@@ -178,8 +172,7 @@ def saturate_bytes(_typing: Any, words: Any) -> Any:
         (values,), half = arguments, words.lanes // 2
         if 16 * half != native_bits():
             return saturate(builder, values, kind.llvm.element)
-        parts = [shuffle(builder, values, values, range(start, start + half)) for start in (0, half)]
-        packed = _call_pack(builder, "packsswb", kind.llvm, parts)
+        packed = call_in_pieces(builder, PACK[native_bits()][I8], kind.llvm, split(builder, values, half))
         return shuffle(builder, packed, packed, [16 * (i % half // 8) + 8 * (i // half) + i % 8 for i in range(words.lanes)])
 
     return kind(words), emit
@@ -194,8 +187,7 @@ def saturated(_typing: Any, vector: Any, element: Any) -> Any:
         (values, _), lanes = arguments, native_bits() // 32
         if not lanes or vector.lanes not in range(lanes, 4 * lanes + 1, lanes):
             return saturate(builder, values, kind.llvm.element)
-        parts = [shuffle(builder, values, values, range(start, start + lanes)) for start in range(0, vector.lanes, lanes)]
-        return narrow(builder, parts, kind.llvm.element)
+        return narrow(builder, split(builder, values, lanes), kind.llvm.element)
 
     return kind(vector, element), emit
 

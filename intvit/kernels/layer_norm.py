@@ -114,7 +114,7 @@ def affine_codes(x: Scalar, channels: Scalar, scale: tuple[Scalar, ...], numbers
     affine_odd = low(z_odd) * low(load_whole(multiplier, c + HALF, HALF)) + load_whole(bias, c + HALF, HALF)
     middle = middle_of(y, high_code)
     rounded = round_lanes(affine_even, affine_odd, shift, zero_point - middle, low_code - middle, high_code - middle)
-    return clipped(y, rounded, middle, low_code - middle, high_code - middle)
+    return clipped(y, rounded, middle, low_code, high_code)
 
 
 def moments(row: Array) -> tuple[Scalar, Scalar]:

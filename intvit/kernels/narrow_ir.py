@@ -8,7 +8,7 @@ from llvmlite import ir
 
 from intvit.kernels.vector_ir import I8, I16, I32, call, join, saturate, shuffle, vector
 
-_PACK = {
+PACK = {
     512: {I16: "llvm.x86.avx512.packssdw.512", I8: "llvm.x86.avx512.packsswb.512"},
     256: {I16: "llvm.x86.avx2.packssdw", I8: "llvm.x86.avx2.packsswb"},
 }
@@ -22,7 +22,7 @@ def narrow(builder: Any, values: list[Any], element: Any) -> Any:
     """
     if element == I32:
         return join(builder, values)
-    if 32 * values[0].type.count in _PACK:
+    if 32 * values[0].type.count in PACK:
         return _pack(builder, values, element)
     return saturate(builder, join(builder, values), element)
 
@@ -30,7 +30,7 @@ def narrow(builder: Any, values: list[Any], element: Any) -> Any:
 def _pack(builder: Any, values: list[Any], element: Any) -> Any:
     """Narrow by pairs of vectors, first to 16 bits and then to 8, and put the lanes in order at the end."""
     lanes = values[0].type.count
-    instructions = _PACK[32 * lanes]
+    instructions = PACK[32 * lanes]
     columns = [list(range(lanes * v, lanes * (v + 1))) for v in range(len(values))]
     for step in (I16, I8) if element == I8 else (I16,):
         if len(values) % 2:

@@ -112,7 +112,7 @@ def exponential_rows(
 
 @device
 def exponentials(x0: Scalar, x1: Scalar, top: Scalar, scale: Any, how: Any, raise_by: Scalar) -> Scalar:
-    """Return the rounded exponentials of two s32 vectors as u16, four lanes of each in turn."""
+    """Return the rounded exponentials of two s32 vectors as u16, those of the first before those of the second."""
     multiplier, shift, cap, limit = scale
     steps, dropped, threshold_bits = how
     d0 = twofold_distances(x0, top, multiplier, shift, cap, limit)
@@ -145,7 +145,7 @@ def twofold_distances(x: Scalar, top: Scalar, multiplier: Scalar, shift: Scalar,
 def fine_exponentials(d0: Any, d1: Any, steps: Any, dropped: Any) -> Any:
     """Return `floor(p(f) / 2**(dropped + n))` as u16 for twofold distances `n + f`, u32, of which bit 0 does not count.
 
-    Four lanes of each vector come in turn.
+    Those of the first vector come before those of the second.
     """
     raise NotImplementedError("only kernels call this")
 

@@ -24,17 +24,22 @@ def middle_of(y: Array, high: Scalar) -> Scalar:
 
 
 def store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
-    """Write `clip(codes) + middle` to y from column c on, for the codes, s32, of the first and the last four of every eight."""
+    """Write clipped codes to y, s8/s16/s32 or unsigned [C], from column c on.
+
+    Arguments:
+        first, last: s32 lanes, the codes less `middle`: of the first four of every eight columns, and of the last four.
+        middle: of `middle_of`; low, high: the limits of the codes.
+    """
     raise NotImplementedError("only kernels call this")
 
 
 @overload(store_fours)
 def _store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> Callable[..., None]:
     def as_bytes(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
-        store(y, c, smaller(larger(saturate_bytes(saturate_fours(first, last)), low), high) + middle)
+        store(y, c, smaller(larger(saturate_bytes(saturate_fours(first, last)), low - middle), high - middle) + middle)
 
     def as_words(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
-        store(y, c, smaller(larger(saturate_fours(first, last), low), high) + middle)
+        store(y, c, smaller(larger(saturate_fours(first, last), low - middle), high - middle) + middle)
 
     def whole(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
         store(y, c, smaller(larger(join_fours(first, last), low), high))
@@ -43,7 +48,10 @@ def _store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, h
 
 
 def clipped(y: Any, codes: Any, middle: Any, low: Any, high: Any) -> Any:
-    """Return `clip(codes) + middle` in lanes of the type of y, for codes in s32."""
+    """Return clipped codes as signed lanes as wide as the elements of y, for s32 lanes that hold the codes less `middle`.
+
+    `middle`, `low` and `high` are as in `store_fours`.
+    """
     raise NotImplementedError("only kernels call this")
 
 
@@ -52,6 +60,6 @@ def _clipped(y: Any, codes: Any, middle: Any, low: Any, high: Any) -> Callable[.
     element = np.dtype(f"i{y.dtype.bitwidth // 8}").type
 
     def clip(y: Any, codes: Any, middle: Any, low: Any, high: Any) -> Any:
-        return smaller(larger(saturated(codes, element), low), high) + middle
+        return smaller(larger(saturated(codes, element), low - middle), high - middle) + middle
 
     return clip

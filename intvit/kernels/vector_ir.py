@@ -90,14 +90,16 @@ def native_bits() -> int:
     return 512 if "avx512bw" in features else 256 if "avx2" in features else 0
 
 
+def split(builder: Any, values: Any, lanes: int) -> list[Any]:
+    """Return a vector's lanes as shorter vectors, of so many lanes each."""
+    return [shuffle(builder, values, values, range(start, start + lanes)) for start in range(0, values.type.count, lanes)]
+
+
 def call_in_pieces(builder: Any, name: str, result: Any, operands: Sequence[Any]) -> Any:
     """Call an intrinsic function of vectors of `native_bits`, as often as longer vectors need it, and join the results."""
-    width, length = operands[0].type.element.width, operands[0].type.count
-    lanes, kind = native_bits() // width, vector(result.element, native_bits() // result.element.width)
-    pieces = [
-        call(builder, name, kind, *(shuffle(builder, v, v, range(start, start + lanes)) for v in operands))
-        for start in range(0, length, lanes)
-    ]
+    lanes = native_bits() // operands[0].type.element.width
+    kind = vector(result.element, native_bits() // result.element.width)
+    pieces = [call(builder, name, kind, *each) for each in zip(*(split(builder, v, lanes) for v in operands), strict=True)]
     while len(pieces) > 1:
         pieces = [shuffle(builder, x, y, range(2 * x.type.count)) for x, y in zip(pieces[::2], pieces[1::2], strict=True)]
     return pieces[0]

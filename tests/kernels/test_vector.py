@@ -150,13 +150,13 @@ def test_orders():
     both = np.concatenate([a, b])
     by_fours = both.reshape(-1, 2, 4)
     first_fours, last_fours, join_fours = lanes.first_fours, lanes.last_fours, lanes.join_fours
-    zip_low, zip_high, stack, front, back = lanes.zip_low, lanes.zip_high, lanes.stack, lanes.front, lanes.back
+    zip_low, zip_high, concat, front, back = lanes.zip_low, lanes.zip_high, lanes.concat, lanes.front, lanes.back
     np.testing.assert_array_equal(result(lambda a, b: first_fours(a, b), np.int32, a, b), by_fours[:, 0].ravel())
     np.testing.assert_array_equal(result(lambda a, b: last_fours(a, b), np.int32, a, b), by_fours[:, 1].ravel())
     joined = result(lambda a, b: join_fours(first_fours(a, b), last_fours(a, b)), np.int32, a, b, lanes=32)
     np.testing.assert_array_equal(joined, both)
-    np.testing.assert_array_equal(result(lambda a, b: stack(a, b), np.int32, a, b, lanes=32), both)
-    swapped = result(lambda a, b: stack(back(stack(a, b)), front(stack(a, b))), np.int32, a, b, lanes=32)
+    np.testing.assert_array_equal(result(lambda a, b: concat(a, b), np.int32, a, b, lanes=32), both)
+    swapped = result(lambda a, b: concat(back(concat(a, b)), front(concat(a, b))), np.int32, a, b, lanes=32)
     np.testing.assert_array_equal(swapped, np.concatenate([b, a]))
     pairs = np.stack([a, b], -1).reshape(4, 2, 4)
     np.testing.assert_array_equal(result(lambda a, b: zip_low(a, b), np.int32, a, b), pairs[:, 0].ravel())
