@@ -47,6 +47,7 @@ from intvit.ops import (
     Shiftmax,
     SoftmaxBit,
     SoftmaxIBert,
+    SoftmaxOctave,
     SoftmaxPolynomial,
     SoftmaxPolynomialWide,
     SoftmaxTable,
@@ -59,12 +60,13 @@ from intvit.ops.gelu_shift import SIGMOID_BITS
 from intvit.ops.layer_norm import FRACTION_BITS
 from intvit.ops.layer_norm_newton import VALUE_BITS as NEWTON_BITS
 from intvit.ops.softmax_exp import TOP
+from intvit.ops.softmax_octave import STEPS, octave
 from intvit.ops.two_scale import decode
 from intvit.quantize.encoding import per_tensor
 from intvit.quantize.lower.context import Lowered
 from intvit.quantize.lower.deferred_softmax import TABLE_ENTRIES, TABLE_STEPS
 from intvit.quantize.lower.gelu_erf import I_BERT, QUARTIC, erf_form
-from intvit.quantize.lower.gelu_fixed import TABLE_BITS, bump_table
+from intvit.quantize.lower.gelu_fixed import BYTE_VALUE_BITS, TABLE_BITS, bump_table
 from intvit.quantize.lower.gelu_shift import SLOPE, N
 from intvit.quantize.lower.normalized_softmax import FAMILIES, Probabilities
 from intvit.quantize.lower.two_scale import exponential_codes
@@ -143,6 +145,15 @@ def gelu_table(setting: Setting) -> Made:
     return Made(op, (np.array([ONE], np.int32), bump_table(bits, index_shift)), 2.0**-VALUE_BITS)
 
 
+def gelu_byte_table(setting: Setting) -> Made:
+    """Make `GeluTable` with the 256 bytes of the recipe `default`."""
+    bits = round(-math.log2(setting.step))
+    index_shift = max(0, bits - 6)
+    op = GeluTable(**UNSCALED, fraction_bits=bits, index_shift=index_shift)
+    table = bump_table(bits, index_shift, min(bits, BYTE_VALUE_BITS))
+    return Made(op, (np.array([ONE], np.int32), table), 2.0**-VALUE_BITS)
+
+
 def gelu_erf(power: int, constants: tuple[float, float]) -> Callable[[Setting], Made]:
     """Return what makes `GeluErf` with these constants."""
 
@@ -179,6 +190,12 @@ def softmax_polynomial(
         return Made(kind(shift=shift, coefficients=coefficients), (multiplier,), 1.0)
 
     return make
+
+
+def softmax_octave(setting: Setting) -> Made:
+    """Make `SoftmaxOctave`."""
+    multiplier, shift = _units(setting, math.log2(math.e) * STEPS)
+    return Made(SoftmaxOctave(shift=shift), (multiplier, octave(TOP)), 1.0)
 
 
 def softmax_table(setting: Setting) -> Made:
@@ -250,6 +267,10 @@ def _exponentials() -> Iterable[Approximation]:
         SCORES_SWEPT, (FINE,), "s16, 16320 at the maximum", "as SoftmaxPolynomial, cubic", softmax_values,
     )  # fmt: skip
     yield Approximation(
+        SoftmaxOctave, "SoftmaxOctave", SOFTMAX, softmax_octave,
+        SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", f"{STEPS} entries of one octave", softmax_values,
+    )  # fmt: skip
+    yield Approximation(
         SoftmaxTable, "SoftmaxTable", SOFTMAX, softmax_table,
         SCORES_SWEPT, (FINE,), "u8, 255 at the maximum", f"{TABLE_ENTRIES} entries, {TABLE_STEPS} for each factor of e",
         softmax_values,
@@ -269,6 +290,10 @@ APPROXIMATIONS: tuple[Approximation, ...] = (
     Approximation(
         GeluTable, "GeluTable", GELU, gelu_table,
         FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", f"at most {1 << TABLE_BITS} entries",
+    ),
+    Approximation(
+        GeluTable, "GeluTable, bytes", GELU, gelu_byte_table,
+        FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", f"256 entries of {BYTE_VALUE_BITS} fraction bits",
     ),
     Approximation(
         GeluErf, "GeluErf, square", GELU, gelu_erf(2, I_BERT),

@@ -20,7 +20,7 @@ from intvit.kernels.pack import pack_activation
 from intvit.kernels.simd import Level
 from intvit.kernels.softmax_divide import divide_row, row_factor
 from intvit.kernels.softmax_exp import LOWEST
-from intvit.kernels.softmax_polynomial import exponential_rows
+from intvit.kernels.softmax_rows import exponential_rows
 from intvit.kernels.softmax_table import table_row
 from intvit.kernels.tile import dot_tile, panel_width, tile_rows
 from intvit.kernels.vector import LANES_16, cast, load, store
@@ -71,8 +71,8 @@ def attention(
         q: s8/u8/s16 [H, M, K], unit stride in K; added: `offset(level, signed, bits)` of its codes.
         tokens: T, how many keys there are.
         multiplier: s32 [H], non-negative; shift: of the rescale to distances.
-        exponential: as `softmax_polynomial` or `softmax_table` takes it: u16/s32 steps or a u8 table.
-        value_bits, threshold_bits, thresholds: as in `softmax_polynomial`.
+        exponential: as `softmax_rows` or `softmax_table` takes it: an s16 table or u16/s32 steps, or a u8 table.
+        value_bits, threshold_bits, thresholds: as in `softmax_rows`.
         numerator: s64 [H]; divide_shift, zero_point, low, high: as in `softmax_divide`.
         left: of `operand_type(level)` [rows of a tile, depth].
         scores: s32 [rows of a tile, T padded to whole panels and whole vectors of 16-bit lanes].
@@ -123,7 +123,7 @@ def row_exponentials(*arguments: Any) -> None:
     Arguments:
         scores: s32 [R, ..]; tokens: how many of them count, those beyond are `LOWEST`.
         multiplier: a number; shift; exponential; e; row_sum: as in `attention`.
-        rounding: value bits, threshold bits and thresholds, as in `softmax_polynomial`.
+        rounding: value bits, threshold bits and thresholds, as in `softmax_rows`.
     """
     raise NotImplementedError("only kernels call this")
 
@@ -139,9 +139,9 @@ def _row_exponentials(
             row = scores[r, :tokens]
             row_sum[r] = table_row(row, multiplier, shift, exponential, row, e[r])
 
-    def from_polynomial(
+    def rounded(
         scores: Any, tokens: Any, multiplier: Any, shift: Any, exponential: Any, rounding: Any, e: Any, row_sum: Any,
     ) -> None:  # fmt: skip
         exponential_rows(scores, tokens, multiplier, shift, exponential, rounding, e, row_sum)
 
-    return from_table if exponential.dtype == types.uint8 else from_polynomial
+    return from_table if exponential.dtype == types.uint8 else rounded

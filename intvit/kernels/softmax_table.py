@@ -19,7 +19,7 @@ Array = NDArray[Any]
 def softmax_table(
     x: Array, multiplier: Array, shift: int, table: Array, distance: Array, e: Array, row_sum: Array, part: int, parts: int
 ) -> None:
-    """Compute `e = table[distance]` and its sum for each row; arrays as in `softmax_polynomial`, `table` u8 [L]."""
+    """Compute `e = table[distance]` and its sum for each row; arrays as in `softmax_rows`, `table` u8 [L]."""
     start, stop = share(len(e), part, parts)
     for r in range(start, stop):
         row_sum[r] = table_row(x[r], multiplier[r], shift, table, distance, e[r])

@@ -21,6 +21,7 @@ from intvit.ops.slice import Slice
 from intvit.ops.softmax_bit import SoftmaxBit
 from intvit.ops.softmax_divide import SoftmaxDivide
 from intvit.ops.softmax_i_bert import SoftmaxIBert
+from intvit.ops.softmax_octave import SoftmaxOctave
 from intvit.ops.softmax_polynomial import SoftmaxPolynomial
 from intvit.ops.softmax_polynomial_wide import SoftmaxPolynomialWide
 from intvit.ops.softmax_table import SoftmaxTable
@@ -52,6 +53,7 @@ OPS: dict[str, type[Op]] = {
         SoftmaxBit,
         SoftmaxDivide,
         SoftmaxIBert,
+        SoftmaxOctave,
         SoftmaxPolynomial,
         SoftmaxPolynomialWide,
         SoftmaxTable,
@@ -85,6 +87,7 @@ __all__ = [
     "SoftmaxBit",
     "SoftmaxDivide",
     "SoftmaxIBert",
+    "SoftmaxOctave",
     "SoftmaxPolynomial",
     "SoftmaxPolynomialWide",
     "SoftmaxTable",

@@ -14,9 +14,7 @@ from intvit.kernels.add import add
 from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.append_residuals import append_residuals
 from intvit.kernels.gelu_erf import gelu_erf
-from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.gelu_shift import CODES, gelu_shift
-from intvit.kernels.gelu_table import gelu_table
 from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import SCALES, affine_numbers, layer_norm
 from intvit.kernels.layer_norm_newton import layer_norm_newton
@@ -24,13 +22,12 @@ from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
 from intvit.kernels.softmax_divide import softmax_divide
-from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds, softmax_polynomial
-from intvit.kernels.softmax_table import softmax_table
 from intvit.kernels.tile import offset, operand_type, padded_columns, padded_depth
 from intvit.kernels.vector import LANES_64
 from intvit.runtime.bind_attention import accepts_heads, prepare_attention
-from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, prepare_linear_gelu, sums_tile
-from intvit.runtime.bind_softmax import prepare_softmax_normalized
+from intvit.runtime.bind_gelu import prepare_gelu, prepare_linear_gelu
+from intvit.runtime.bind_linear import prepare_linear, prepare_linear_add, sums_tile
+from intvit.runtime.bind_softmax import prepare_softmax_normalized, prepare_softmax_rows, prepare_softmax_table
 from intvit.runtime.bind_two_scale import prepare_softmax_two_scale, prepare_two_scale_decode, prepare_two_scale_encode
 from intvit.runtime.fuse import Group
 from intvit.runtime.prepared import Context, Prepared, Scratch, as_bits, as_heads, as_rows, output_range
@@ -124,28 +121,6 @@ def _layer_norm_newton(op: ops.LayerNormNewton, at: Context) -> Prepared:
     return Prepared((0,), bind, constants=(multiplier, bias))
 
 
-def _softmax_polynomial(op: ops.SoftmaxPolynomial, at: Context) -> Prepared:
-    multiplier, steps = at.rows(1), aligned_copy(exponential_steps(op.coefficients))
-    rounding = op.value_bits, op.threshold_bits, aligned_copy(exponential_thresholds(op.thresholds))
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
-        x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
-        return softmax_polynomial.bind(x, multiplier, op.shift, steps, *rounding, e, row_sum, grains=len(e))
-
-    return Prepared((0,), bind, constants=(multiplier, steps, rounding[2]))
-
-
-def _softmax_table(op: ops.SoftmaxTable, at: Context) -> Prepared:
-    multiplier, table = at.rows(1), at.constant(2)
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, e, row_sum = as_rows(inputs[0]), as_rows(outputs[0]), outputs[1].reshape(-1)
-        return softmax_table.bind(x, multiplier, op.shift, table, scratch[0], e, row_sum, grains=len(e))
-
-    scratch: tuple[Scratch, ...] = ((at.inputs[0].shape[-1:], np.int32),)
-    return Prepared((0,), bind, scratch, constants=(multiplier, table))
-
-
 def _softmax_divide(op: ops.SoftmaxDivide, at: Context) -> Prepared:
     numerator = at.rows(2)
 
@@ -154,27 +129,6 @@ def _softmax_divide(op: ops.SoftmaxDivide, at: Context) -> Prepared:
         return softmax_divide.bind(x, row_sum, numerator, op.shift, *output_range(op), y, grains=len(y))
 
     return Prepared((0, 1), bind, constants=(numerator,))
-
-
-def _gelu_polynomial(op: ops.GeluPolynomial, at: Context) -> Prepared:
-    multiplier, steps = at.channels(1), aligned_copy(gelu_steps(op.coefficients, op.fraction_bits))
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], _scratch: Sequence[Array]) -> Step:
-        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return gelu_polynomial.bind(x, multiplier, steps, op.fraction_bits, op.shift, *output_range(op), y, grains=len(y))
-
-    return Prepared((0,), bind, constants=(multiplier, steps))
-
-
-def _gelu_table(op: ops.GeluTable, at: Context) -> Prepared:
-    multiplier, table = at.channels(1), at.constant(2)
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        numbers = (op.fraction_bits, op.index_shift, op.shift, *output_range(op))
-        return gelu_table.bind(x, multiplier, table, *numbers, scratch[0], y, grains=len(y))
-
-    return Prepared((0,), bind, ((multiplier.shape, np.int32),), constants=(multiplier, table))
 
 
 def _gelu_erf(op: ops.GeluErf, at: Context) -> Prepared:
@@ -205,9 +159,9 @@ BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.Add: _add,
     ops.AppendResiduals: _append_residuals,
     ops.GeluErf: _gelu_erf,
-    ops.GeluPolynomial: _gelu_polynomial,
+    ops.GeluPolynomial: prepare_gelu,
     ops.GeluShift: _gelu_shift,
-    ops.GeluTable: _gelu_table,
+    ops.GeluTable: prepare_gelu,
     ops.LayerNorm: _layer_norm,
     ops.LayerNormNewton: _layer_norm_newton,
     ops.Linear: prepare_linear,
@@ -218,9 +172,10 @@ BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.SoftmaxBit: prepare_softmax_normalized,
     ops.SoftmaxDivide: _softmax_divide,
     ops.SoftmaxIBert: prepare_softmax_normalized,
-    ops.SoftmaxPolynomial: _softmax_polynomial,
-    ops.SoftmaxPolynomialWide: _softmax_polynomial,
-    ops.SoftmaxTable: _softmax_table,
+    ops.SoftmaxOctave: prepare_softmax_rows,
+    ops.SoftmaxPolynomial: prepare_softmax_rows,
+    ops.SoftmaxPolynomialWide: prepare_softmax_rows,
+    ops.SoftmaxTable: prepare_softmax_table,
     ops.SoftmaxTwoScale: prepare_softmax_two_scale,
     ops.TwoScaleDecode: prepare_two_scale_decode,
     ops.TwoScaleEncode: prepare_two_scale_encode,
@@ -232,6 +187,7 @@ FUSED: dict[tuple[type[Any], ...], Callable[[Sequence[Any], Sequence[Context]], 
     (ops.Linear, ops.GeluPolynomial): prepare_linear_gelu,
     (ops.Linear, ops.GeluTable): prepare_linear_gelu,
     (ops.Linear, ops.Add): prepare_linear_add,
+    (ops.MatMul, ops.SoftmaxOctave, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
     (ops.MatMul, ops.SoftmaxPolynomial, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
     (ops.MatMul, ops.SoftmaxPolynomialWide, ops.MatMul, ops.SoftmaxDivide): prepare_attention,
     (ops.MatMul, ops.SoftmaxTable, ops.MatMul, ops.SoftmaxDivide): prepare_attention,

@@ -12,9 +12,10 @@ from intvit import ops
 from intvit.kernels.aligned import aligned_copy
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.jit import Step
-from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds
+from intvit.kernels.softmax_rows import exponential_thresholds
 from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.kernels.vector import LANES_16
+from intvit.runtime.bind_softmax import RoundedExponential, rounded_exponential
 from intvit.runtime.prepared import Context, Prepared, as_bits, as_heads, has_heads, output_range
 
 Array = NDArray[Any]
@@ -23,6 +24,13 @@ Array = NDArray[Any]
 def accepts_heads(index: int, array: Array) -> bool:
     """Whether the kernels take an operand as it lies: leading axes that can be merged and, on the left, contiguous rows."""
     return has_heads(array) and (index > 0 or array.strides[-1] == array.itemsize)
+
+
+def _exponential(op: RoundedExponential | ops.SoftmaxTable, at: Context) -> tuple[Array, int, int, Array]:
+    """Return what `rounded_exponential` does; a table of codes needs no rounding."""
+    if isinstance(op, ops.SoftmaxTable):
+        return at.constant(2), 0, 0, aligned_copy(exponential_thresholds((0,)))
+    return rounded_exponential(op, at)
 
 
 def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
@@ -34,10 +42,7 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
     depth, value_depth = padded_depth(level, at.inputs[0].shape[-1]), padded_depth(mix_level, tokens)
     columns, value_columns = padded_columns(level, tokens), padded_columns(mix_level, size)
     multiplier, numerator = softmax_at.heads(1), divide_at.heads(2)
-    is_table = isinstance(softmax, ops.SoftmaxTable)
-    exponential = softmax_at.constant(2) if is_table else aligned_copy(exponential_steps(softmax.coefficients))
-    rounding = (0, 0, (0,)) if is_table else (softmax.value_bits, softmax.threshold_bits, softmax.thresholds)
-    thresholds = aligned_copy(exponential_thresholds(rounding[2]))
+    exponential, *bits, thresholds = _exponential(softmax, softmax_at)
     added, e_added = offset(level, queries.signed, queries.bits), offset(mix_level, e.signed, e.bits)
     offsets = aligned_copy(np.full((1, depth), added, operand_type(level)))
     value_offsets = aligned_copy(np.full((1, value_depth), e_added, operand_type(mix_level)))
@@ -51,7 +56,7 @@ def prepare_attention(operators: Sequence[Any], contexts: Sequence[Context]) -> 
             ),
             attention.bind(
                 level, mix_level, q, added, *packed, depth, value_depth, tokens, multiplier, softmax.shift, exponential,
-                *rounding[:2], thresholds, numerator, divide.shift, *output_range(divide),
+                *bits, thresholds, numerator, divide.shift, *output_range(divide),
                 left, scores, e, row_sum, mixed, y,
                 grains=len(q) * -(-q.shape[1] // rows),
             ),

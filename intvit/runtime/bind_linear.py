@@ -1,4 +1,4 @@
-"""How linear layers are bound to kernels, alone or with the GELU or the residual addition behind them."""
+"""How linear layers are bound to kernels, alone or with the residual addition behind them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from numpy.typing import NDArray
 
 from intvit import ops
 from intvit.kernels.aligned import aligned_copy
-from intvit.kernels.gelu_polynomial import gelu_steps
 from intvit.kernels.jit import Argument, Step
 from intvit.kernels.linear import linear
 from intvit.kernels.linear_add import linear_add
-from intvit.kernels.linear_gelu import linear_gelu_polynomial, linear_gelu_table
 from intvit.kernels.linear_general import linear_general
 from intvit.kernels.pack import pack, unpack
 from intvit.kernels.simd import Level
@@ -98,14 +96,14 @@ def _panels(at: Context, level: Level) -> Array:
     return panels
 
 
-def _shares(beside: Sequence[Array], tiles: int) -> Array:
+def shares_of(beside: Sequence[Array], tiles: int) -> Array:
     """Return memory to fetch, if there is any, as u8 [tiles, ..]: a share for each tile, without what remains."""
     memory = beside[0].reshape(-1).view(np.uint8) if beside else np.empty(0, np.uint8)
     each = len(memory) // tiles
     return memory[: tiles * each].reshape(tiles, each)
 
 
-def _panel(at: Context, level: Level) -> tuple[int, int]:
+def panel_shape(at: Context, level: Level) -> tuple[int, int]:
     """Return the shape of all rows of one panel."""
     return at.outputs[0].size // at.outputs[0].shape[-1], tile_shape(level)[1]
 
@@ -119,9 +117,9 @@ def prepare_linear(op: ops.Linear, at: Context) -> Prepared:
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         (x, *beside), y = inputs, as_bits(as_rows(outputs[0]))
         grains = weights.grains(y)
-        return linear.bind(*weights.arguments(op, as_rows(x)), scratch[0], _shares(beside, grains), y, grains=grains)
+        return linear.bind(*weights.arguments(op, as_rows(x)), scratch[0], shares_of(beside, grains), y, grains=grains)
 
-    codes = _panel(at, weights.level), np.dtype(f"i{op.to.dtype.itemsize}")
+    codes = panel_shape(at, weights.level), np.dtype(f"i{op.to.dtype.itemsize}")
     left = at.left(weights.level)
     return Prepared((0,), bind, (codes,), left=left, constants=weights.arrays, weights=weights.packed)
 
@@ -132,32 +130,6 @@ def _prepare_general(op: ops.Linear, at: Context, weights: PackedLinear) -> Prep
         return linear_general.bind(*weights.arguments(op, x), scratch[0], y, grains=weights.grains(y))
 
     return Prepared((0,), bind, (sums_tile(weights.level),), left=at.left(weights.level), constants=weights.arrays)
-
-
-def prepare_linear_gelu(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
-    """Bind a linear layer and the GELU that alone reads it."""
-    (op, gelu), (at, gelu_at) = operators, contexts
-    weights, multiplier = PackedLinear.of(at), gelu_at.channels(1)
-    row: tuple[Scratch, ...] = ()
-    if isinstance(gelu, ops.GeluPolynomial):
-        kernel, constant = linear_gelu_polynomial, aligned_copy(gelu_steps(gelu.coefficients, gelu.fraction_bits))
-        inner = [gelu.fraction_bits]
-    else:
-        kernel, constant = linear_gelu_table, gelu_at.constant(2)
-        inner = [gelu.fraction_bits, gelu.index_shift]
-        row = (((tile_shape(weights.level)[1],), np.int32),)
-    numbers = *inner, gelu.shift, *output_range(gelu)
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        (x, *beside), y, (codes, *value) = inputs, as_bits(as_rows(outputs[0])), scratch
-        grains = weights.grains(y)
-        first = *weights.arguments(op, as_rows(x)), codes, _shares(beside, grains)
-        return kernel.bind(*first, multiplier, constant, *numbers, *value, y, grains=grains)
-
-    codes: Scratch = _panel(at, weights.level), np.int16
-    constants = *weights.arrays, multiplier, constant
-    left = at.left(weights.level)
-    return Prepared((0,), bind, (codes, *row), left=left, constants=constants, weights=weights.packed)
 
 
 def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) -> Prepared:
@@ -171,9 +143,9 @@ def prepare_linear_add(operators: Sequence[Any], contexts: Sequence[Context]) ->
     def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
         (x, residual, *beside), y = inputs, as_bits(as_rows(outputs[0]))
         grains = weights.grains(y)
-        first = *weights.arguments(op, as_rows(x)), scratch[0], _shares(beside, grains)
+        first = *weights.arguments(op, as_rows(x)), scratch[0], shares_of(beside, grains)
         return linear_add.bind(*first, as_rows(residual), *multipliers, add.shift, *output_range(add), y, grains=grains)
 
-    codes = _panel(at, weights.level), np.int16
+    codes = panel_shape(at, weights.level), np.int16
     left = at.left(weights.level)
     return Prepared((0, 1), bind, (codes,), left=left, constants=weights.arrays, weights=weights.packed)

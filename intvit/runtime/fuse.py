@@ -85,7 +85,7 @@ def _linear_group(linear: Node, readers: Readers, types: Types) -> Group | None:
 def _attention_group(scores: Node, readers: Readers, types: Types) -> Group | None:
     """Return `q k^T`, the softmax's exponential, its product with the values, and the division by the row's sum."""
     softmax = _only_reader(scores.outputs[0], readers)
-    if softmax is None or not isinstance(softmax.op, ops.SoftmaxPolynomial | ops.SoftmaxTable):
+    if softmax is None or not isinstance(softmax.op, ops.SoftmaxOctave | ops.SoftmaxPolynomial | ops.SoftmaxTable):
         return None
     mix, divide = (_only_reader(name, readers) for name in softmax.outputs)
     if mix is None or divide is None or not isinstance(mix.op, ops.MatMul) or not isinstance(divide.op, ops.SoftmaxDivide):

@@ -13,9 +13,11 @@ from intvit.kernels import sums_ir
 from intvit.kernels.aligned import aligned_copy, aligned_empty
 from intvit.kernels.attention import attention, pack_heads
 from intvit.kernels.simd import Level, supported_levels
-from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds
+from intvit.kernels.softmax_polynomial import exponential_steps
+from intvit.kernels.softmax_rows import exponential_thresholds
 from intvit.kernels.tile import left_type, offset, operand_type, padded_columns, padded_depth, tile_shape
 from intvit.numerics import S32, IntType
+from intvit.ops.softmax_octave import octave
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 from intvit.ops.softmax_polynomial_wide import WIDE_VALUES
 
@@ -48,7 +50,7 @@ class Case:
     dtype: type = np.int8
     multiplier: int = 1 << 30
     shift: int = 30
-    coefficients: tuple | None = CUBIC
+    coefficients: tuple | str | None = CUBIC
     to: type = np.uint8
     divide_shift: int = 38
     extreme: bool = False
@@ -77,7 +79,8 @@ class Case:
     def constants(self):
         """Return the multipliers and the numerators of the heads, and the table if there is one."""
         heads = np.arange(self.heads)
-        table = np.maximum(255 - np.arange(300), 0).astype(np.uint8) if self.coefficients is None else None
+        tables = {None: np.maximum(255 - np.arange(300), 0).astype(np.uint8), "octave": octave(255)}
+        table = tables.get(self.coefficients)
         return (self.multiplier - heads % 2 * (self.multiplier // 3)).astype(np.int32), (1 << 37) + heads * 12345, table
 
     @property
@@ -85,6 +88,8 @@ class Case:
         """The operator of the exponentials."""
         if self.coefficients is None:
             return ops.SoftmaxTable(shift=self.shift)
+        if self.coefficients == "octave":
+            return ops.SoftmaxOctave(shift=self.shift)
         kind = ops.SoftmaxPolynomialWide if self.wide else ops.SoftmaxPolynomial
         return kind(shift=self.shift, coefficients=self.coefficients)
 
@@ -187,7 +192,7 @@ def test_operands_of_16_bits(level, shape, wide, extreme):
 
 
 @pytest.mark.parametrize("extreme", [False, True])
-@pytest.mark.parametrize("coefficients", [CUBIC, QUADRATIC, CHORD, None])
+@pytest.mark.parametrize("coefficients", [CUBIC, QUADRATIC, CHORD, "octave", None])
 @pytest.mark.parametrize("wide", [False, True])
 def test_exponentials(level, coefficients, extreme, wide):
     assert_equals_reference(level, Case(coefficients=coefficients, extreme=extreme, wide=wide, tokens=70, size=64))
@@ -197,6 +202,12 @@ def test_exponentials(level, coefficients, extreme, wide):
 @pytest.mark.parametrize("shift", [2, 13, 14, 26, 33, 34, 50])
 def test_every_size_of_multiplier_and_shift(multiplier, shift, level):
     assert_equals_reference(level, Case(multiplier=multiplier, shift=shift, extreme=shift % 2 == 0))
+
+
+@pytest.mark.parametrize("multiplier", [0, 1, 655, 19660, (1 << 22) + 7, (1 << 29) - 1, (1 << 31) - 1])
+@pytest.mark.parametrize("shift", [2, 21, 22, 50])
+def test_octaves_of_every_size_of_multiplier_and_shift(multiplier, shift, level):
+    assert_equals_reference(level, Case(multiplier=multiplier, shift=shift, extreme=shift % 2 == 0, coefficients="octave"))
 
 
 @pytest.mark.parametrize("to", [np.uint8, np.int8, np.int16, np.int32])

@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+from helpers.attention import bump_table
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from single_op import ALL_TYPES, assert_equals_reference, claims_hold, full_range, random_codes
 
 from intvit import ops
+from intvit.kernels.gelu_bytes import byte_bump
 from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
-from intvit.kernels.softmax_polynomial import exponential_steps, exponential_thresholds, softmax_polynomial
+from intvit.kernels.softmax_polynomial import exponential_steps
+from intvit.kernels.softmax_rows import exponential_thresholds, softmax_rows
 from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.ops.softmax_octave import octave
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
 RNG = np.random.default_rng(0)
@@ -137,7 +141,7 @@ POLYNOMIALS = ops.SoftmaxPolynomial, ops.SoftmaxPolynomialWide
 
 
 @given(SEEDS, st.integers(1, 3), ROWS, st.one_of(CHANNELS, st.just(197)), st.sampled_from([2, 15, 31, 45]),
-       st.sampled_from([CHORD, QUADRATIC, CUBIC, None]))  # fmt: skip
+       st.sampled_from([CHORD, QUADRATIC, CUBIC, "octave", None]))  # fmt: skip
 @settings(max_examples=100, deadline=None)
 def test_softmax(seed, heads, rows, columns, shift, coefficients):
     rng = np.random.default_rng(seed)
@@ -147,6 +151,10 @@ def test_softmax(seed, heads, rows, columns, shift, coefficients):
         table = np.sort(random_codes(rng, int(rng.integers(2, 999)), np.uint8))[::-1].copy()
         table[0] = 255
         assert_equals_reference(ops.SoftmaxTable(shift=shift), [x], [multiplier, table])
+    elif coefficients == "octave":
+        table = np.sort(random_codes(rng, 64, np.int16, 0, 4080))[::-1].copy()
+        table[0] = 4080
+        assert_equals_reference(ops.SoftmaxOctave(shift=shift), [x], [multiplier, table])
     else:
         for kind in POLYNOMIALS:
             assert_equals_reference(kind(shift=shift, coefficients=coefficients), [x], [multiplier])
@@ -205,7 +213,7 @@ def assert_softmax_equals_reference(x, multiplier, shift, coefficients, steps):
         e, row_sum = np.zeros(x.shape, kind.codes.dtype), np.zeros(1, np.int32)
         factor = np.array([multiplier], np.int32)
         rounding = kind.value_bits, kind.threshold_bits, exponential_thresholds(kind.thresholds)
-        softmax_polynomial.bind(x, factor, shift, steps, *rounding, e, row_sum)()
+        softmax_rows.bind(x, factor, shift, steps, *rounding, e, row_sum)()
         want = kind(shift=shift, coefficients=coefficients).reference(x, factor[:, None])
         np.testing.assert_array_equal(e, want[0])
         assert row_sum == want[1]
@@ -228,6 +236,28 @@ def test_softmax_polynomial_of_every_size_of_multiplier_and_shift(multiplier, sh
 def test_softmax_polynomial_of_long_rows(columns):
     """The sum of as many exponentials of 255."""
     assert_softmax_equals_reference(np.full((1, columns), -9, np.int32), 1 << 30, 30, CUBIC, exponential_steps(CUBIC))
+
+
+@pytest.mark.parametrize("multiplier", [0, 1, 655, 19661, (1 << 22) + 1, 123_456_789, (1 << 29) - 1, 1 << 29, (1 << 31) - 1])
+@pytest.mark.parametrize("shift", [2, 21, 22, 23, 31, 50])
+@pytest.mark.parametrize("top", [1, 63, 255])
+def test_softmax_octave_of_every_size_of_multiplier_and_shift(multiplier, shift, top):
+    """Every distance to its first zero, differences about those whose products no longer have 32 bits, and the largest ones."""
+    scale = multiplier / (1 << shift)
+    end = min(1 << 20, int(13 * 64 / scale) + 9) if scale else 99
+    edge = min(1 << 31, (1 << 32) // max(multiplier, 2))
+    near = np.linspace(0, end, 20000, dtype=np.int64)
+    x = np.unique(np.concatenate([near, edge + np.arange(-3, 3), [1 << 20, 1 << 29, (1 << 32) - 1]]))
+    x = ((1 << 31) - 1 - x[(x >= 0) & (x < 1 << 32)]).astype(np.int32).reshape(1, -1)
+    factor, table = np.array([[multiplier]], np.int32), octave(top)
+    if claims_hold(ops.SoftmaxOctave(shift=shift), [x], [factor, table]):
+        assert_equals_reference(ops.SoftmaxOctave(shift=shift), [x], [factor, table])
+
+
+@pytest.mark.parametrize("columns", [511, 512, 513, 9000, 70000])
+def test_softmax_octave_of_long_rows(columns):
+    x = np.full((2, columns), -9, np.int32)
+    assert_equals_reference(ops.SoftmaxOctave(shift=22), [x], [np.array([[1 << 20]], np.int32), octave(255)])
 
 
 @given(SEEDS, ROWS, CHANNELS, st.sampled_from([np.uint8, np.int32]), st.sampled_from([np.uint8, np.int8, np.int16]), SHIFTS)
@@ -278,3 +308,42 @@ def test_gelu_polynomial_in_16_bits_and_in_32(fraction_bits, coefficients):
         numbers = op.shift, op.zero_point, op.low, op.high
         gelu_polynomial.bind(x, multiplier, steps, fraction_bits, *numbers, y)()
         np.testing.assert_array_equal(y, op.reference(x, multiplier)[0])
+
+
+def byte_table(fraction_bits):
+    """A bump of 256 entries with as many fraction bits as let it fit a byte."""
+    unit = 1 << (15 - min(fraction_bits, 10))
+    return (bump_table(fraction_bits, fraction_bits - 6).astype(np.int64) // unit * unit).astype(np.int16)
+
+
+@pytest.mark.parametrize("to", [np.uint8, np.int8])
+@pytest.mark.parametrize("fraction_bits", range(7, 14))
+def test_gelu_of_bytes_at_every_code(fraction_bits, to):
+    """With multipliers up to the largest that words hold, and limits of the output within and at its type's."""
+    x = np.arange(-(1 << 15), 1 << 15, dtype=np.int32).astype(np.int16).reshape(256, 256)
+    table, multiplier = byte_table(fraction_bits), RNG.integers(0, 1 << (15 - max(0, fraction_bits - 10)), 256).astype(np.int32)
+    for shift, limits in ((17, {}), (21, {"low": 3, "high": 99})):
+        op = ops.GeluTable(
+            fraction_bits=fraction_bits, index_shift=fraction_bits - 6, shift=shift + 15 - fraction_bits,
+            **full_range(to, zero_point=21) | limits,
+        )  # fmt: skip
+        assert byte_bump(table, fraction_bits, op.index_shift, multiplier, op.shift, op.zero_point) is not None
+        assert_equals_reference(op, [x], [multiplier, table])
+        for rows, columns in ((1, 1), (3, 63), (17, 65), (2, 130)):
+            assert_equals_reference(op, [x[:rows, :columns].copy()], [multiplier[:columns].copy(), table])
+
+
+def test_what_bytes_and_words_do_not_hold_is_not_bound_to_them():
+    """One step beyond each limit; the first is within all of them."""
+    table, multiplier = byte_table(11), np.array([1 << 13], np.int32)
+    odd, negative = table + 1, table.copy()
+    negative[-1] = -32
+    largest = np.array([1 << 14], np.int32)
+    within = {"table": table, "fraction_bits": 11, "index_shift": 5, "multiplier": multiplier, "shift": 24, "zero_point": 20}
+    beyond = (
+        {"table": odd}, {"table": negative}, {"table": table[::2]}, {"multiplier": largest}, {"shift": 4}, {"shift": 27},
+        {"zero_point": 1 << 12}, {"index_shift": 0, "fraction_bits": 6, "table": byte_table(6)},
+    )  # fmt: skip
+    assert byte_bump(**within) is not None
+    for change in beyond:
+        assert byte_bump(**within | change) is None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from intvit.kernels import lanes, vector
+from intvit.kernels.lookup import lookup, lookup_words
 from intvit.kernels.vector import load, store
 
 TYPES = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
@@ -254,6 +255,25 @@ def test_reductions(dtype):
 
         numba.njit(cut)(a, count, got)
         np.testing.assert_array_equal(got, np.where(np.arange(LANES) < count, a, 0))
+
+
+@pytest.mark.parametrize("count", [16, 32, 64, 128])
+def test_lookups_of_partial_range_and_beyond(count):
+    """Bytes at places limited to the table, words at places modulo its size, for every number of lanes."""
+    nearby, anywhere = RNG.integers(-3, 260, (8, count)).astype(np.int16), numbers(np.int16, count)
+    anywhere[4:12] = -1, 2, 127, 128, 254, 255, 256, 300
+    table, words = RNG.permutation(256).astype(np.uint8), RNG.integers(-(1 << 15), 1 << 15, 64).astype(np.int16)
+
+    @numba.njit
+    def read(table, words, index, y):
+        places = load(index, 0, count, 0)
+        store(y[0], 0, lookup(table, places))
+        store(y[1], 0, lookup_words(words, vector.cast(places, np.uint16)))
+
+    for index in (anywhere, *nearby):
+        y = np.zeros((2, count), np.int16)
+        read(table, words, index, y)
+        np.testing.assert_array_equal(y, [table[np.clip(index, 0, 255)], words[index & 63]])
 
 
 @pytest.mark.parametrize("features", ["", "+sse4.2,+avx,+avx2"])

@@ -14,6 +14,7 @@ from intvit import ops
 from intvit.ir import Graph
 from intvit.numerics import S8, S16, S32, U8, U16
 from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.ops.softmax_octave import octave
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
 TOP_MULTIPLIER = (1 << 31) - 1
@@ -219,6 +220,20 @@ def softmax_table_cases():
     yield make("two-entries", scores("e", (1, 3, 6)), i32(1), 2, 1, np.array([255, 0], np.uint8))
 
 
+def softmax_octave_cases():
+    def make(name, x, multiplier, shift, batch, top=255):
+        op, constants = ops.SoftmaxOctave(shift=shift), {"multiplier": multiplier, "table": octave(top)}
+        return case(name, op, {"x": x}, constants, batch)
+
+    yield from softmax_cases(make)
+    for top in (1, 63, 255):
+        yield make(f"shift-22-top-{top}", scores(f"v{top}", (1, 2, 6, 197), 30000), i32(39321), 22, 1, top)
+    flat = case("flat-table", ops.SoftmaxOctave(shift=22), {"x": scores("f", (1, 3, 40))}, {
+        "multiplier": i32(1 << 18), "table": np.full(64, 4080, np.int16),
+    })  # fmt: skip
+    yield flat
+
+
 def normalized_softmax_cases(make):
     yield make("typical", random("x", (3, 2, 4, 7), np.int8), 0.06, 3)
     yield make("s16", random("y", (2, 3, 9), np.int16, -9000, 9000), 0.001, 2)
@@ -319,6 +334,13 @@ def gelu_table_cases():
         return case(name, op, {"x": x}, {"multiplier": multiplier, "table": table}, batch)
 
     yield from gelu_cases(make)
+    for fraction_bits in (7, 10, 13):
+        table = bump_table(fraction_bits, fraction_bits - 6) & -(1 << (15 - min(fraction_bits, 10)))
+        op = ops.GeluTable(
+            fraction_bits=fraction_bits, index_shift=fraction_bits - 6, shift=34 - fraction_bits, **full(U8, zero_point=9)
+        )
+        x, multiplier = random(f"b{fraction_bits}", (2, 9, 70), np.int16), random("n", (70,), np.int32, 0, 1 << 12)
+        yield case(f"bytes-{fraction_bits}", op, {"x": x}, {"multiplier": multiplier, "table": table}, 2)
 
 
 def gelu_shift_cases():
@@ -526,6 +548,7 @@ GENERATORS = {
     "SoftmaxBit": softmax_bit_cases,
     "SoftmaxDivide": softmax_divide_cases,
     "SoftmaxIBert": softmax_i_bert_cases,
+    "SoftmaxOctave": softmax_octave_cases,
     "SoftmaxPolynomial": softmax_polynomial_cases,
     "SoftmaxPolynomialWide": lambda: softmax_polynomial_cases(ops.SoftmaxPolynomialWide),
     "SoftmaxTable": softmax_table_cases,

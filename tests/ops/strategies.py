@@ -121,6 +121,15 @@ def softmax_polynomial(draw, kind=ops.SoftmaxPolynomial):
 
 
 @st.composite
+def softmax_octave(draw):
+    activations, constants, batch = softmax_inputs(draw)
+    rest = draw(st.lists(st.integers(0, 4080), min_size=63, max_size=63))
+    table = np.array([-(-max(1, *rest) // 16) * 16, *sorted(rest, reverse=True)], np.int16)
+    op = ops.SoftmaxOctave(shift=draw(st.one_of(st.just(22), SHIFT)))
+    return legal(case("random", op, activations, constants | {"table": table}, batch))
+
+
+@st.composite
 def softmax_table(draw):
     activations, constants, batch = softmax_inputs(draw)
     rest = draw(st.lists(st.integers(0, 255), min_size=1, max_size=40))
@@ -343,6 +352,7 @@ STRATEGIES = {
     "SoftmaxBit": any_softmax_bit(),
     "SoftmaxDivide": softmax_divide(),
     "SoftmaxIBert": any_softmax_i_bert(),
+    "SoftmaxOctave": softmax_octave(),
     "SoftmaxPolynomial": softmax_polynomial(),
     "SoftmaxPolynomialWide": softmax_polynomial(ops.SoftmaxPolynomialWide),
     "SoftmaxTable": softmax_table(),

@@ -14,6 +14,7 @@ from intvit import ops
 from intvit.numerics import S8, S16, S32, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.layer_norm_newton import newton_root
+from intvit.ops.softmax_octave import octave
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
 HALF = Fraction(1, 2)
@@ -137,6 +138,15 @@ def test_softmax_polynomial_error_in_steps(coefficients, least, most):
     e, exact = exponentials(ops.SoftmaxPolynomial(shift=20, coefficients=coefficients), OCTAVES)
     worst = max(abs(a - b) for a, b in zip(e, exact, strict=True))
     assert least <= worst <= most
+    assert e[0] == 255
+    assert e[-1] == 0
+
+
+def test_softmax_octave_error_in_steps():
+    """Less than a step of rounding, and half a 64th of an octave at the largest exponentials."""
+    e, exact = exponentials(ops.SoftmaxOctave(shift=20), OCTAVES / (1 << 9), (octave(255),))
+    worst = max(abs(a - b) for a, b in zip(e, exact, strict=True))
+    assert 1.2 <= worst <= 2
     assert e[0] == 255
     assert e[-1] == 0
 

@@ -24,6 +24,7 @@ from intvit.ops import (
     Shiftmax,
     SoftmaxBit,
     SoftmaxIBert,
+    SoftmaxOctave,
     SoftmaxPolynomial,
     SoftmaxTable,
 )
@@ -47,6 +48,7 @@ OPERATORS = {
         "quartic-fitted": GeluErf,
     },
     "Softmax": {
+        "octave": SoftmaxOctave,
         "polynomial": SoftmaxPolynomial,
         "table": SoftmaxTable,
         "shiftmax": Shiftmax,

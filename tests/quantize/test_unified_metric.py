@@ -22,6 +22,7 @@ TITLES = {
         "SoftmaxTable": "table",
         "Shiftmax": "shiftmax",
         "SoftmaxIBert": "i-bert",
+        "SoftmaxOctave": "octave",
         "SoftmaxPolynomial, cubic": "polynomial",
         "SoftmaxBit": "bit",
     },
