@@ -183,7 +183,7 @@ def _activations(context: Context, levels: tuple[int, ...]) -> dict[str, Place]:
         if narrower if levels == NARROWER else wider:
             found[site.value] = Place(site.value, levels[0], {bits: rounding(context, site, bits) for bits in few})
     for node in context.graph.nodes:
-        if levels == WIDER and node.op == "Softmax" and context.family(node) == "polynomial":
+        if levels == WIDER and node.op == "Softmax" and context.family(node) in ("octave", "polynomial"):
             found[node.output] = Place(node.output, levels[0], {8: _softmax_rounding(node.output)})
     return found
 

@@ -52,12 +52,14 @@ class Recipe:
 
     Attributes:
         name: what `--recipe` takes.
-        softmax: `polynomial` (shift and polynomial) or `table`, with the division by the row sum deferred;
+        softmax: `octave` (a table of one octave, shifted), `polynomial` (a polynomial, shifted) or `table`, with the division
+            by the row sum deferred;
             `two-scale` (a table of two-scale codes, V-2SF of TSPTQ-ViT, arXiv 2305.12901); `focused` (a table of uniform codes
             on a searched interval, DFQ of AIQViT, arXiv 2502.04628); or probabilities, as in the papers:
             `shiftmax` (I-ViT), `bit` (IPTQ-ViT) or `i-bert`; or `unified`, chosen for each node.
-        gelu: `polynomial` or `table`; `shift` (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or
-            `quartic-fitted` (the same with constants fitted to the calibrated inputs); or `unified`, chosen for each node.
+        gelu: `polynomial`, `table`, or `byte-table` (256 bytes where the output has 8 bits, else `polynomial`); `shift`
+            (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or `quartic-fitted` (the same with
+            constants fitted to the calibrated inputs); or `unified`, chosen for each node.
         gelu_input_bits: 8 or 16 bits of what `i-bert` and the quartics read; `shift` always reads 8, the others 16.
         layer_norm: `exact`, or `newton` (I-ViT's I-LayerNorm).
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
@@ -99,8 +101,8 @@ class Recipe:
     """
 
     name: str
-    softmax: str = "polynomial"
-    gelu: str = "polynomial"
+    softmax: str = "octave"
+    gelu: str = "byte-table"
     gelu_input_bits: int = 16
     layer_norm: str = "exact"
     norm: Spread = Spread(1.0, 1.0)

@@ -13,6 +13,8 @@ from intvit import ops
 from intvit.ir import Graph, Node, Op, TensorType
 from intvit.numerics import S8, S16, S32, U8, Dyadic, IntType
 from intvit.ops.gelu_polynomial import DEGREE_8
+from intvit.ops.softmax_exp import TOP
+from intvit.ops.softmax_octave import octave
 from intvit.ops.softmax_polynomial import CUBIC
 
 Array = NDArray[Any]
@@ -30,7 +32,7 @@ class Shape:
         depth: blocks.
         hidden: width of the MLPs.
         classes: outputs.
-        tables: whether softmax and GELU are read from tables instead of being polynomials.
+        tables: whether softmax and GELU are read from large tables, as in the recipe `tables`.
         wide: whether 16 bits lie in and behind the attention, in the MLPs of the class token, and in one more MLP and the head
             that it alone goes through.
     """
@@ -169,16 +171,18 @@ class _Builder:
         return self.linear(x, channels, 3 * channels, S16, limit=S8.high << FINER_BITS)
 
     def softmax(self, scores: str) -> tuple[str, ...]:
-        per_head, wide = (1, self.shape.heads, 1, 1), self.shape.wide
-        shift = 15 + 2 * FINER_BITS * wide
+        shift = 15 + 2 * FINER_BITS * self.shape.wide
         if self.shape.tables:
-            table = self.constant(np.sort(self.rng.integers(0, 256, 1024).astype(np.uint8))[::-1].copy())
-            self.constants[table][0] = 255
-            multiplier = self.constant(self.rng.integers(1 << 9, 1 << 11, per_head).astype(np.int32))
-            return self.add_all(ops.SoftmaxTable(shift=shift), scores, multiplier, table)
-        multiplier = self.constant(self.rng.integers(1 << 14, 1 << 16, per_head).astype(np.int32))
-        kind = ops.SoftmaxPolynomialWide if wide else ops.SoftmaxPolynomial
-        return self.add_all(kind(shift=shift, coefficients=CUBIC), scores, multiplier)
+            table = np.sort(self.rng.integers(0, 256, 1024).astype(np.uint8))[::-1].copy()
+            table[0] = TOP
+            return self.add_all(ops.SoftmaxTable(shift=shift), scores, self.per_head(9), self.constant(table))
+        if self.shape.wide:
+            return self.add_all(ops.SoftmaxPolynomialWide(shift=shift, coefficients=CUBIC), scores, self.per_head(14))
+        return self.add_all(ops.SoftmaxOctave(shift=22), scores, self.per_head(13), self.constant(octave(TOP)))
+
+    def per_head(self, bits: int) -> str:
+        """Return a multiplier of more than so many bits, up to two more, for each head."""
+        return self.constant(self.rng.integers(1 << bits, 4 << bits, (1, self.shape.heads, 1, 1)).astype(np.int32))
 
     def mlp(self, x: str) -> str:
         channels, hidden, tokens = self.shape.channels, self.shape.hidden, self.shape.tokens
@@ -190,9 +194,13 @@ class _Builder:
         return self.add(ops.Concat(axis=1), token, self.linear(self.gelu(others, U8), hidden, channels, S16))
 
     def gelu(self, x: str, to: IntType) -> str:
-        shift = 41 if to == U8 else 34
+        as_bytes = not self.shape.tables and not to.signed
+        bits, shift = (12, 24) if as_bytes else (29, 34 if to.signed else 41)
         numbers = {"fraction_bits": 12, "shift": shift, "zero_point": 0 if to.signed else 10, **_all_of(to)}
-        multiplier = self.constant(self.rng.integers(1 << 29, 1 << 30, self.shape.hidden).astype(np.int32))
+        multiplier = self.constant(self.rng.integers(1 << bits, 2 << bits, self.shape.hidden).astype(np.int32))
+        if as_bytes:
+            table = self.constant((self.rng.integers(0, 175, 256) << 5).astype(np.int16))
+            return self.add(ops.GeluTable(index_shift=6, **numbers), x, multiplier, table)
         if self.shape.tables:
             table = self.constant(self.rng.integers(0, 5600, 4 << 10).astype(np.int16))
             return self.add(ops.GeluTable(index_shift=2, **numbers), x, multiplier, table)

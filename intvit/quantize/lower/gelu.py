@@ -13,7 +13,7 @@ from intvit.quantize.encoding import per_tensor
 from intvit.quantize.float_graph import FloatNode
 from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.gelu_erf import gelu_fitted, gelu_quartic, gelu_square
-from intvit.quantize.lower.gelu_fixed import gelu_polynomial, gelu_table
+from intvit.quantize.lower.gelu_fixed import gelu_byte_table, gelu_polynomial, gelu_table
 from intvit.quantize.lower.gelu_form import GeluForm
 from intvit.quantize.lower.gelu_shift import gelu_shift
 from intvit.quantize.lower.linear import output_codes, output_encoding
@@ -23,6 +23,7 @@ from intvit.quantize.recipe import DEFAULT_SPREAD, find_choice
 GELUS: dict[str, Callable[[Context, FloatNode, Lowered], GeluForm]] = {
     "polynomial": gelu_polynomial,
     "table": gelu_table,
+    "byte-table": gelu_byte_table,
     "shift": gelu_shift,
     "i-bert": gelu_square,
     "quartic": gelu_quartic,
@@ -34,11 +35,15 @@ GELUS: dict[str, Callable[[Context, FloatNode, Lowered], GeluForm]] = {
 def lower_gelu(context: Context, node: FloatNode) -> None:
     """Lower `Gelu`; the tanh spelling differs from the exact one by at most 5e-4 and gets the same operator."""
     source = context.stream(node.inputs[0])
-    form = find_choice(GELUS, "gelu", context.family(node))(context, node, source)
     context.spreads.setdefault(node.output, DEFAULT_SPREAD)
     rank, reader = len(context.graph.shapes[node.output]), two_scale_reader(context, node.output)
     encoding = per_tensor(S32, 2.0**-VALUE_BITS, rank) if reader else output_encoding(context, node.output, rank)
-    multipliers, shift = common_shift([form.step / Fraction(float(s)) for s in encoding.scale.reshape(-1)])
+    family = context.family(node)
+    if family == "byte-table" and encoding.dtype.bits > 8:
+        family = "polynomial"
+    form = find_choice(GELUS, "gelu", family)(context, node, source)
+    steps = [form.step / Fraction(float(s)) for s in encoding.scale.reshape(-1)]
+    multipliers, shift = common_shift(steps, form.multiplier_bits)
     constants = {"multiplier": np.array(multipliers, np.int32), **form.constants}
     names = [context.builder.constant(f"{node.name}.{name}", array) for name, array in constants.items()]
     op = form.make(shift=shift, **output_codes(encoding))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from intvit.numerics.dyadic import MULTIPLIER_BITS
 from intvit.ops import GeluPolynomial, GeluTable
 from intvit.ops.gelu import TAIL, VALUE_BITS
 from intvit.ops.gelu_polynomial import DEGREE_8
@@ -18,6 +19,11 @@ from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.gelu_form import GeluForm
 
 TABLE_BITS = 12
+"""The most bits of an index of `table`."""
+BYTE_VALUE_BITS = 10
+"""The most fraction bits of a bump with which its largest, 0.17, fits a byte."""
+WORD_BITS = 15
+"""The bits of a multiplier that lanes of 16 bits hold."""
 STEP = Fraction(1, 1 << VALUE_BITS)
 
 
@@ -28,20 +34,32 @@ def gelu_polynomial(context: Context, node: FloatNode, source: Lowered) -> GeluF
 
 
 def gelu_table(context: Context, node: FloatNode, source: Lowered) -> GeluForm:
-    """Return the form of `GeluTable`."""
+    """Return the form of `GeluTable`, as exact as a table of 4096 entries."""
     bits = _fraction_bits(source)
-    index_shift = max(0, bits + TAIL.bit_length() - 1 - TABLE_BITS)
-    make = functools.partial(GeluTable, fraction_bits=bits, index_shift=index_shift)
-    return GeluForm(STEP, make, {"table": bump_table(bits, index_shift)})
+    return _table_form(bits, TABLE_BITS, VALUE_BITS)
+
+
+def gelu_byte_table(context: Context, node: FloatNode, source: Lowered) -> GeluForm:
+    """Return the form of `GeluTable` with 256 entries of 8 bits, and multipliers that words hold in steps of entries."""
+    bits = _fraction_bits(source)
+    value_bits = min(bits, BYTE_VALUE_BITS)
+    return _table_form(bits, 8, value_bits, WORD_BITS - (bits - value_bits))
+
+
+def _table_form(fraction_bits: int, index_bits: int, value_bits: int, multiplier_bits: int = MULTIPLIER_BITS) -> GeluForm:
+    index_shift = max(0, fraction_bits + TAIL.bit_length() - 1 - index_bits)
+    make = functools.partial(GeluTable, fraction_bits=fraction_bits, index_shift=index_shift)
+    table = bump_table(fraction_bits, index_shift, value_bits)
+    return GeluForm(STEP, make, {"table": table}, multiplier_bits)
 
 
 def _fraction_bits(source: Lowered) -> int:
     return round(-math.log2(float(source.encoding.scale.reshape(-1)[0])))
 
 
-def bump_table(fraction_bits: int, index_shift: int) -> NDArray[Any]:
-    """Return `2^15 t Phi(-t)` at the middle of every entry's range, s16."""
+def bump_table(fraction_bits: int, index_shift: int, value_bits: int = VALUE_BITS) -> NDArray[Any]:
+    """Return `2^15 t Phi(-t)` at the middle of every entry's range, s16, the nearest that has so many fraction bits."""
     entries = TAIL << (fraction_bits - index_shift)
     middle = (np.arange(entries) + (0.5 - 0.5 / (1 << index_shift))) * 2.0 ** (index_shift - fraction_bits)
-    bump = [t * 0.5 * math.erfc(t / math.sqrt(2)) for t in middle]
-    return np.floor(np.array(bump) * (1 << VALUE_BITS) + 0.5).astype(np.int16)
+    bump = np.array([t * 0.5 * math.erfc(t / math.sqrt(2)) for t in middle])
+    return (np.floor(bump * (1 << value_bits) + 0.5) * (1 << (VALUE_BITS - value_bits))).astype(np.int16)

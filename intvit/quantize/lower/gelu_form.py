@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from intvit.ir import Op
 from intvit.numerics import S8, S16
+from intvit.numerics.dyadic import MULTIPLIER_BITS
 from intvit.quantize.calibrate import Statistics
 from intvit.quantize.encoding import Encoding, per_tensor
 from intvit.quantize.ranges import stream_scale
@@ -20,7 +21,7 @@ from intvit.quantize.ranges import stream_scale
 Array = NDArray[Any]
 MAX_FRACTION_BITS = 13
 """The most fraction bits of a 16-bit input of GELU: codes reach four, where GELU ends to bend."""
-FIXED_POINT = ("polynomial", "table")
+FIXED_POINT = ("polynomial", "table", "byte-table")
 """The values of `Recipe.gelu` whose operators want a power-of-two scale."""
 
 
@@ -32,11 +33,13 @@ class GeluForm:
         step: the real value of one step of GELU before it is requantized.
         make: makes the operator from `shift` and the attributes of its output.
         constants: its inputs after x and the multiplier, by name.
+        multiplier_bits: of the largest multiplier.
     """
 
     step: Fraction
     make: Callable[..., Op]
     constants: Mapping[str, Array] = field(default_factory=dict)
+    multiplier_bits: int = MULTIPLIER_BITS
 
 
 def gelu_input(family: str, bits: int, statistics: Statistics, rank: int) -> Encoding:
