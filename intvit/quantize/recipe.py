@@ -190,7 +190,7 @@ _MINMAX = Recipe(
 )
 RECIPES: dict[str, Recipe] = {
     "default": Recipe("default"),
-    "accurate": Recipe("accurate", weight_bits=10, budget=1.57, residual_share=0.0),
+    "accurate": Recipe("accurate", weight_bits=10, budget=1.45, residual_share=0.0),
     "tables": Recipe("tables", softmax="table", gelu="table"),
     "i-vit": replace(_MINMAX, name="i-vit", softmax="shiftmax", gelu="shift", layer_norm="newton", symmetric=True),
     "iptq-vit": replace(_MINMAX, name="iptq-vit", softmax=UNIFIED, gelu=UNIFIED, layer_norm="newton"),
