@@ -22,14 +22,15 @@ BELOW = 16 - WHOLE_BITS - FRACTION_BITS
 SHIFT = 16 + BELOW
 """With this one, the upper bits of a product of 32 bits are the distance."""
 MOST = 1 << 29
+"""One difference of so large a multiplier is 2 octaves."""
 
 
 @device
 def octave_scale(multiplier: Scalar, shift: Scalar) -> Any:
     """Return multiplier, shift, and the largest difference whose product has 32 bits.
 
-    That is 0, and no products of 32 bits are taken, with another shift than `SHIFT`, or where one difference is so many octaves
-    that the largest may be less than 12 of them, after which every exponential is 0.
+    That is 0, and no products of 32 bits are taken, with another shift than `SHIFT`, or a multiplier of `MOST` or more, with
+    which the largest may be less than 12 octaves, from where on every exponential is 0.
     """
     if shift != SHIFT or not 0 < multiplier < MOST:
         return multiplier, shift, np.int64(0)
