@@ -133,7 +133,7 @@ def family_rows(folder: Path, float_model: Path, imagenet: Path, default: Path) 
 
     tables = folder / "tables.onnx"
     intvit("quantize", float_model, "--calib", imagenet / "calib", "--recipe", "tables", "-o", tables)
-    models = {"polynomials (`default`)": default, "tables (`tables`)": tables}
+    models = {"small tables (`default`)": default, "tables (`tables`)": tables}
     sessions = {name: package.Session(path) for name, path in models.items()}
     pixels = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
     times: dict[str, list[float]] = {name: [] for name in models}
