@@ -54,7 +54,7 @@ from intvit.ops import (
     SoftmaxTwoScale,
 )
 from intvit.ops import softmax_polynomial as exponential
-from intvit.ops.gelu import TAIL, VALUE_BITS
+from intvit.ops.gelu import VALUE_BITS
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.gelu_shift import SIGMOID_BITS
 from intvit.ops.layer_norm import FRACTION_BITS
@@ -66,7 +66,8 @@ from intvit.quantize.encoding import per_tensor
 from intvit.quantize.lower.context import Lowered
 from intvit.quantize.lower.deferred_softmax import TABLE_ENTRIES, TABLE_STEPS
 from intvit.quantize.lower.gelu_erf import I_BERT, QUARTIC, erf_form
-from intvit.quantize.lower.gelu_fixed import BYTE_VALUE_BITS, TABLE_BITS, bump_table
+from intvit.quantize.lower.gelu_fixed import BYTE_VALUE_BITS, TABLE_BITS, byte_table, large_table
+from intvit.quantize.lower.gelu_form import GeluForm
 from intvit.quantize.lower.gelu_shift import SLOPE, N
 from intvit.quantize.lower.normalized_softmax import FAMILIES, Probabilities
 from intvit.quantize.lower.two_scale import exponential_codes
@@ -137,21 +138,14 @@ def gelu_polynomial(setting: Setting) -> Made:
     return Made(op, (np.array([ONE], np.int32),), 2.0**-VALUE_BITS)
 
 
-def gelu_table(setting: Setting) -> Made:
-    """Make `GeluTable` with the table of the recipe `tables`."""
-    bits = round(-math.log2(setting.step))
-    index_shift = max(0, bits + TAIL.bit_length() - 1 - TABLE_BITS)
-    op = GeluTable(**UNSCALED, fraction_bits=bits, index_shift=index_shift)
-    return Made(op, (np.array([ONE], np.int32), bump_table(bits, index_shift)), 2.0**-VALUE_BITS)
+def gelu_table(make_form: Callable[[int], GeluForm]) -> Callable[[Setting], Made]:
+    """Return what makes `GeluTable` with the table that a recipe takes for so many fraction bits."""
 
+    def make(setting: Setting) -> Made:
+        form = make_form(round(-math.log2(setting.step)))
+        return Made(form.make(**UNSCALED), (np.array([ONE], np.int32), *form.constants.values()), float(form.step))
 
-def gelu_byte_table(setting: Setting) -> Made:
-    """Make `GeluTable` with the 256 bytes of the recipe `default`."""
-    bits = round(-math.log2(setting.step))
-    index_shift = max(0, bits - 6)
-    op = GeluTable(**UNSCALED, fraction_bits=bits, index_shift=index_shift)
-    table = bump_table(bits, index_shift, min(bits, BYTE_VALUE_BITS))
-    return Made(op, (np.array([ONE], np.int32), table), 2.0**-VALUE_BITS)
+    return make
 
 
 def gelu_erf(power: int, constants: tuple[float, float]) -> Callable[[Setting], Made]:
@@ -288,11 +282,11 @@ APPROXIMATIONS: tuple[Approximation, ...] = (
         FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", "minimax (`tools/fit_polynomials.py`)",
     ),
     Approximation(
-        GeluTable, "GeluTable", GELU, gelu_table,
+        GeluTable, "GeluTable", GELU, gelu_table(large_table),
         FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", f"at most {1 << TABLE_BITS} entries",
     ),
     Approximation(
-        GeluTable, "GeluTable, bytes", GELU, gelu_byte_table,
+        GeluTable, "GeluTable, bytes", GELU, gelu_table(byte_table),
         FRACTION_BITS_SWEPT, (fraction_bits(12),), "15 fraction bits", f"256 entries of {BYTE_VALUE_BITS} fraction bits",
     ),
     Approximation(

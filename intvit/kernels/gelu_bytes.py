@@ -52,6 +52,7 @@ def byte_bump(
     bump_shift = max(0, (int(entries.max()) >> down).bit_length() - 8)
     unit, shift = 1 << (down + bump_shift), shift - down
     as_bytes = len(entries) == ENTRIES and index_shift > 0 and not (entries % unit).any() and int(entries.min()) >= 0
+    # Products of words are below 2^30; the rounding and a signed zero point, which are added to them, must be so, too.
     as_words = int(multiplier.max()) << bump_shift < 1 << 15
     as_sums = shift > 0 and (abs(zero_point) + 129) << shift <= 1 << 30
     if not (as_bytes and as_words and as_sums):

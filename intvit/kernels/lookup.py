@@ -136,6 +136,7 @@ def _from_pairs(builder: Any, data: Any, index: Any) -> Any:
 
 
 def _one_by_one(builder: Any, data: Any, index: Any) -> Any:
+    """Read entries of bytes or words from memory, at s16 or u16 lanes that the table holds."""
     result = ir.Constant(index.type, None)
     for lane in range(index.type.count):
         place = builder.zext(builder.extract_element(index, I32(lane)), I32)
@@ -147,6 +148,7 @@ def _one_by_one(builder: Any, data: Any, index: Any) -> Any:
 
 
 def _limited(builder: Any, index: Any) -> Any:
+    """Return s16 lanes limited to the places of a table of bytes."""
     least, most = constant(index.type, 0), constant(index.type, ENTRIES - 1)
     index = builder.select(builder.icmp_signed("<", index, least), least, index)
     return builder.select(builder.icmp_signed(">", index, most), most, index)

@@ -16,7 +16,7 @@ from intvit.kernels.vector import cast, smaller
 Array = NDArray[Any]
 
 FRACTION_BITS, WHOLE_BITS = 6, 4
-"""Of a distance; the first as in `intvit.ops.softmax_octave`."""
+"""Of a distance, as in `intvit.ops.softmax_octave`."""
 BELOW = 16 - WHOLE_BITS - FRACTION_BITS
 """Bits below a distance in a word of which it fills the upper ones."""
 SHIFT = 16 + BELOW

@@ -17,11 +17,13 @@ from intvit.ops import body
 from intvit.ops.softmax_exp import DISTANCE_BODY, TOP, SoftmaxExp, sum_body, with_row_sum
 from intvit.ops.softmax_polynomial import THRESHOLD_BITS, THRESHOLDS
 
-FRACTION_BITS = 6
-"""Fraction bits of the distance to the maximum, in octaves."""
+FRACTION_BITS, WHOLE_BITS = 6, 4
+"""Of the distance to the maximum, in octaves."""
 STEPS = 1 << FRACTION_BITS
-LIMIT = (16 << FRACTION_BITS) - 1
+LIMIT = (STEPS << WHOLE_BITS) - 1
 """The largest distance that is told apart; exponentials are 0 long before."""
+PRODUCT_SHIFT = 32 - WHOLE_BITS - FRACTION_BITS
+"""The usual shift: with it the upper bits of a product of 32 bits are the distance."""
 
 
 def octave(top: int) -> NDArray[Any]:

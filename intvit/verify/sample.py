@@ -14,7 +14,7 @@ from intvit.ir import Graph, Node, Op, TensorType
 from intvit.numerics import S8, S16, S32, U8, Dyadic, IntType
 from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.softmax_exp import TOP
-from intvit.ops.softmax_octave import octave
+from intvit.ops.softmax_octave import PRODUCT_SHIFT, octave
 from intvit.ops.softmax_polynomial import CUBIC
 
 Array = NDArray[Any]
@@ -178,7 +178,7 @@ class _Builder:
             return self.add_all(ops.SoftmaxTable(shift=shift), scores, self.per_head(9), self.constant(table))
         if self.shape.wide:
             return self.add_all(ops.SoftmaxPolynomialWide(shift=shift, coefficients=CUBIC), scores, self.per_head(14))
-        return self.add_all(ops.SoftmaxOctave(shift=22), scores, self.per_head(13), self.constant(octave(TOP)))
+        return self.add_all(ops.SoftmaxOctave(shift=PRODUCT_SHIFT), scores, self.per_head(13), self.constant(octave(TOP)))
 
     def per_head(self, bits: int) -> str:
         """Return a multiplier of more than so many bits, up to two more, for each head."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from intvit.numerics import common_shift
 from intvit.numerics.dyadic import MAX_SHIFT
 from intvit.ops import SoftmaxOctave, SoftmaxPolynomial, SoftmaxPolynomialWide, SoftmaxTable
-from intvit.ops.softmax_octave import STEPS, octave
+from intvit.ops.softmax_octave import PRODUCT_SHIFT, STEPS, octave
 from intvit.ops.softmax_polynomial import CUBIC, FRACTION_BITS, scaled_cubic
 from intvit.ops.softmax_polynomial_wide import WIDE_VALUE_BITS
 from intvit.quantize.focused import Focus
@@ -21,8 +21,6 @@ Array = NDArray[Any]
 TABLE_ENTRIES = 4096
 TABLE_STEPS = 512
 """Entries of the exponential's table for each factor of e."""
-OCTAVE_SHIFT = 22
-"""With it a product of 32 bits holds every distance of `SoftmaxOctave` that is told apart."""
 UNITS = {
     "octave": math.log2(math.e) * STEPS,
     "polynomial": math.log2(math.e) * (1 << FRACTION_BITS),
@@ -51,7 +49,7 @@ def exponential(
     if wide and family != "table":
         multipliers, shift = score_multipliers(scale, UNITS["polynomial"])
         return SoftmaxPolynomialWide(shift=shift, coefficients=CUBIC), {"multiplier": multipliers}, CUBIC[0] >> WIDE_VALUE_BITS
-    multipliers, shift = score_multipliers(scale, UNITS[family], OCTAVE_SHIFT if family == "octave" else MAX_SHIFT)
+    multipliers, shift = score_multipliers(scale, UNITS[family], PRODUCT_SHIFT if family == "octave" else MAX_SHIFT)
     constants: dict[str, Array] = {"multiplier": multipliers}
     if family == "octave":
         return SoftmaxOctave(shift=shift), constants | {"table": octave(top)}, top

@@ -39,6 +39,7 @@ def lower_gelu(context: Context, node: FloatNode) -> None:
     rank, reader = len(context.graph.shapes[node.output]), two_scale_reader(context, node.output)
     encoding = per_tensor(S32, 2.0**-VALUE_BITS, rank) if reader else output_encoding(context, node.output, rank)
     family = context.family(node)
+    # Beside codes of 16 bits, bytes would be what rounds most.
     if family == "byte-table" and encoding.dtype.bits > 8:
         family = "polynomial"
     form = find_choice(GELUS, "gelu", family)(context, node, source)

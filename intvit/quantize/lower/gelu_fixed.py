@@ -20,6 +20,8 @@ from intvit.quantize.lower.gelu_form import GeluForm
 
 TABLE_BITS = 12
 """The most bits of an index of `table`."""
+BYTE_INDEX_BITS = 8
+"""The most bits of an index of `byte-table`."""
 BYTE_VALUE_BITS = 10
 """The most fraction bits of a bump with which its largest, 0.17, fits a byte."""
 WORD_BITS = 15
@@ -34,16 +36,24 @@ def gelu_polynomial(context: Context, node: FloatNode, source: Lowered) -> GeluF
 
 
 def gelu_table(context: Context, node: FloatNode, source: Lowered) -> GeluForm:
-    """Return the form of `GeluTable`, as exact as a table of 4096 entries."""
-    bits = _fraction_bits(source)
-    return _table_form(bits, TABLE_BITS, VALUE_BITS)
+    """Return the form of `GeluTable` with a large table."""
+    return large_table(_fraction_bits(source))
 
 
 def gelu_byte_table(context: Context, node: FloatNode, source: Lowered) -> GeluForm:
-    """Return the form of `GeluTable` with 256 entries of 8 bits, and multipliers that words hold in steps of entries."""
-    bits = _fraction_bits(source)
-    value_bits = min(bits, BYTE_VALUE_BITS)
-    return _table_form(bits, 8, value_bits, WORD_BITS - (bits - value_bits))
+    """Return the form of `GeluTable` with 256 bytes."""
+    return byte_table(_fraction_bits(source))
+
+
+def large_table(fraction_bits: int) -> GeluForm:
+    """Return the form of `GeluTable` for x with these fraction bits, with at most 4096 entries of 15."""
+    return _table_form(fraction_bits, TABLE_BITS, VALUE_BITS)
+
+
+def byte_table(fraction_bits: int) -> GeluForm:
+    """Return the form of `GeluTable` with at most 256 entries of 8 bits, and multipliers for products of words."""
+    value_bits = min(fraction_bits, BYTE_VALUE_BITS)
+    return _table_form(fraction_bits, BYTE_INDEX_BITS, value_bits, WORD_BITS - (fraction_bits - value_bits))
 
 
 def _table_form(fraction_bits: int, index_bits: int, value_bits: int, multiplier_bits: int = MULTIPLIER_BITS) -> GeluForm:
@@ -57,7 +67,7 @@ def _fraction_bits(source: Lowered) -> int:
     return round(-math.log2(float(source.encoding.scale.reshape(-1)[0])))
 
 
-def bump_table(fraction_bits: int, index_shift: int, value_bits: int = VALUE_BITS) -> NDArray[Any]:
+def bump_table(fraction_bits: int, index_shift: int, value_bits: int) -> NDArray[Any]:
     """Return `2^15 t Phi(-t)` at the middle of every entry's range, s16, the nearest that has so many fraction bits."""
     entries = TAIL << (fraction_bits - index_shift)
     middle = (np.arange(entries) + (0.5 - 0.5 / (1 << index_shift))) * 2.0 ** (index_shift - fraction_bits)
