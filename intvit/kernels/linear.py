@@ -45,7 +45,7 @@ def linear_panel(
     x, weights, numbers, codes, beside, y = operands
     whole = valid == width
     to = y[first:, column:] if whole else codes[0:, 0:]
-    codes_of_rows(level, x, first, last, column, width, weights, numbers, to, beside, tile)
+    codes_of_rows(level, x, first, last, column, width, weights, numbers, to, beside, tile, y)
     if not whole:
         for r in range(first, last):
             copy_row(codes[r - first], y[r, column : column + valid])

@@ -42,7 +42,7 @@ def linear_add_panel(
 ) -> None:
     """Compute rows of one panel into y."""
     x, weights, numbers, codes, beside, residual, addition, y = operands
-    codes_of_rows(level, x, first, last, column, width, weights, numbers, codes, beside, tile)
+    codes_of_rows(level, x, first, last, column, width, weights, numbers, codes, beside, tile, residual)
     residual_multiplier, codes_multiplier, shift, zero_point, low, high = addition
     end = column + valid
     add_rows(

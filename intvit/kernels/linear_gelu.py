@@ -75,7 +75,7 @@ def polynomial_panel(
 ) -> None:
     """Compute rows of one panel into y."""
     x, weights, linear, codes, beside, (multiplier, steps, gelu), y = operands
-    codes_of_rows(level, x, first, last, column, width, weights, linear, codes, beside, tile)
+    codes_of_rows(level, x, first, last, column, width, weights, linear, codes, beside, tile, y)
     end = column + valid
     gelu_polynomial_block(codes[: last - first, :valid], multiplier[column:end], steps, gelu, y[first:last, column:end])
 
@@ -86,7 +86,7 @@ def bytes_panel(
 ) -> None:
     """Compute rows of one panel into y."""
     x, weights, linear, codes, beside, (multiplier, table, gelu), y = operands
-    codes_of_rows(level, x, first, last, column, width, weights, linear, codes, beside, tile)
+    codes_of_rows(level, x, first, last, column, width, weights, linear, codes, beside, tile, y)
     end = column + valid
     gelu_bytes_block(codes[: last - first, :valid], multiplier[column:end], table, gelu, y[first:last, column:end])
 
@@ -97,7 +97,7 @@ def table_panel(
 ) -> None:
     """Compute rows of one panel into y."""
     x, weights, linear, codes, beside, (multiplier, table, gelu, value), y = operands
-    codes_of_rows(level, x, first, last, column, width, weights, linear, codes, beside, tile)
+    codes_of_rows(level, x, first, last, column, width, weights, linear, codes, beside, tile, y)
     end = column + valid
     for r in range(first, last):
         gelu_table_row(codes[r - first, :valid], multiplier[column:end], table, gelu, value, y[r, column:end])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from intvit.kernels.jit import device
 from intvit.kernels.simd import Level
-from intvit.kernels.sums_ir import NEXT_BYTES
+from intvit.kernels.sums_ir import CACHE_LINE, NEXT_BYTES
 from intvit.kernels.vector_tile import ROWS, codes_tile, sums_tile
 
 Array = NDArray[Any]
@@ -137,8 +137,9 @@ def _dot_tile(
 def code_tile(*arguments: Any) -> None:
     """Compute a tile as `dot_tile` does, rescale it in registers and store its codes into the first columns of `y`, at `y_row`.
 
-    Meanwhile, each tile of a panel fetches a part of the next one, and row `tile` of `beside`, u8 [.., ..]. Only for `y` of at
-    most 32 bits, and where `intvit.kernels.codes_ir.fits_high_half` holds.
+    Meanwhile, each tile of a panel fetches a part of the next one, row `tile` of `beside`, u8 [.., ..], and its own columns of
+    `partner` [.., ..], from row `partner_row` on, whole ones where elements have up to 16 bits. Only for `y` of at most 32 bits,
+    and where `intvit.kernels.codes_ir.fits_high_half` holds.
     """
     raise NotImplementedError("only kernels call this")
 
@@ -146,13 +147,15 @@ def code_tile(*arguments: Any) -> None:
 @overload(code_tile, jit_options={"forceinline": True})
 def _code_tile(
     level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
-    beside: Any, tile: Any, multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
+    beside: Any, tile: Any, partner: Any, partner_row: Any,
+    multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
 ) -> Callable[..., None]:  # fmt: skip
     lanes, group, flips, bits = *_sizes(level), _flips(level, x), y.dtype.bitwidth
 
     def store(
         level: Any, x: Any, row: Any, rows: Any, column: Any, width: Any, packed: Any, depth: Any, bias: Any,
-        beside: Any, tile: Any, multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
+        beside: Any, tile: Any, partner: Any, partner_row: Any,
+        multiplier: Any, shift: Any, zero_point: Any, low: Any, high: Any, y: Any, y_row: Any,
     ) -> None:  # fmt: skip
         panel, steps = np.int64(packed.ctypes.data + column * depth * packed.itemsize), np.int64(depth // group)
         codes_tile(
@@ -162,6 +165,8 @@ def _code_tile(
             np.int64(y.ctypes.data + y_row * y.strides[0]), np.int64(y.strides[0]),
             np.int64(panel + width * depth * packed.itemsize + row // ROWS * steps * NEXT_BYTES),
             np.int64(beside.ctypes.data + tile * beside.shape[1]), np.int64(-(-beside.shape[1] // steps)),
+            np.int64(partner.ctypes.data + partner_row * partner.strides[0] + column * partner.itemsize),
+            np.int64(partner.strides[0]), np.int64(max(0, width * partner.itemsize - CACHE_LINE)),
             np.int64(multiplier.ctypes.data + 4 * column), np.int64(shift), np.int64(zero_point), np.int64(low), np.int64(high),
         )  # fmt: skip
 

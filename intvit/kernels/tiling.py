@@ -55,7 +55,7 @@ def panel_count(level: Level, padded: Scalar) -> Scalar:
 @device
 def codes_of_rows(
     level: Level, x: Array, first: Scalar, last: Scalar, column: Scalar, width: Scalar,
-    weights: Any, numbers: Any, codes: Array, beside: Array, tile: Scalar,
+    weights: Any, numbers: Any, codes: Array, beside: Array, tile: Scalar, partner: Array,
 ) -> None:  # fmt: skip
     """Compute `codes = clip(rescale(x @ weight + bias, multiplier, shift) + zero_point)` for some rows of one panel.
 
@@ -66,6 +66,7 @@ def codes_of_rows(
         codes: of at most 32 bits, `last - first` rows, at least `width` columns.
         beside: u8 [tiles of the whole product, ..]: each tile fetches its row, for another product.
         tile: the number of the first one.
+        partner: [M, N], what is read or written along with the codes: each tile fetches its own place in it.
     """
     packed, depth, bias, multiplier = weights
     shift, zero_point, low, high = numbers
@@ -73,5 +74,5 @@ def codes_of_rows(
         height = min(tile_rows(level), last - row)
         code_tile(
             level, x, row, height, column, width, packed, depth, bias, beside, tile + (row - first) // tile_rows(level),
-            multiplier, shift, zero_point, low, high, codes, row - first,
+            partner, row, multiplier, shift, zero_point, low, high, codes, row - first,
         )  # fmt: skip

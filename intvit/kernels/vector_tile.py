@@ -15,9 +15,11 @@ from numba.extending import intrinsic
 from intvit.kernels.codes_ir import Output, emit_codes
 from intvit.kernels.shared import PREFIX, call_shared
 from intvit.kernels.sums_ir import NEXT_BYTES, Operands, emit_sums
-from intvit.kernels.vector_ir import I64, store
+from intvit.kernels.vector_ir import I64, prefetch, store
 
 ROWS = 6
+HEIGHTS = (1, 4, ROWS)
+"""How many rows a loop takes. A tile whose rows lie between goes through the next larger one, and its last row is repeated."""
 
 
 def _emit_tile(
@@ -32,12 +34,14 @@ def _emit_tile(
     rows, vectors, x, x_stride, packed, steps, bias, out, out_stride = arguments
     most = level.level.traits.vectors
     done = builder.append_basic_block("tile.done")
-    is_one = builder.icmp_signed("==", rows, I64(1))
-    switch = builder.switch(builder.select(is_one, vectors, builder.add(vectors, I64(most))), done)
-    for height in (1, ROWS):
+    case = vectors
+    for height in HEIGHTS[:-1]:
+        case = builder.add(case, builder.select(builder.icmp_signed(">", rows, I64(height)), I64(most), I64(0)))
+    switch = builder.switch(case, done)
+    for i, height in enumerate(HEIGHTS):
         for width in range(1, most + 1):
             block = builder.append_basic_block(f"tile.{height}x{width}")
-            switch.add_case(I64(width if height == 1 else width + most), block)
+            switch.add_case(I64(i * most + width), block)
             builder.position_at_end(block)
             x_rows, out_rows = (
                 _rows(builder, start, stride, rows, height) for start, stride in ((x, x_stride), (out, out_stride))
@@ -80,13 +84,17 @@ def _sums_tile(  # type: ignore[no-untyped-def]
 
 def _codes_tile(  # type: ignore[no-untyped-def]
     _typing: Any, level, flips, bits, rows, vectors, x, x_stride, packed, steps, bias, y, y_stride,  # noqa: ANN001
-    ahead, beside, beside_stride, multiplier, shift, zero_point, low, high,  # noqa: ANN001
+    ahead, beside, beside_stride, partner, partner_stride, last_line,  # noqa: ANN001
+    multiplier, shift, zero_point, low, high,  # noqa: ANN001
 ) -> Any:  # fmt: skip
     def emit_body(builder: Any, arguments: list[Any]) -> None:
         def end(sums: list[list[Any]], y_rows: list[Any]) -> None:
-            emit_codes(builder, level.level, Output(y_rows, *arguments[12:]), sums, bits.literal_value)
+            emit_codes(builder, level.level, Output(y_rows, *arguments[15:]), sums, bits.literal_value)
 
-        ahead, beside, beside_stride = arguments[9:12]
+        ahead, beside, beside_stride, partner, partner_stride, last_line = arguments[9:15]
+        for address in _rows(builder, partner, partner_stride, arguments[0], ROWS):
+            prefetch(builder, address, cache=2)
+            prefetch(builder, builder.add(address, last_line), cache=2)
         fetches = (ahead, I64(NEXT_BYTES)), (beside, beside_stride)
         _emit_tile(builder, level, flips, arguments[:9], fetches, end)
 
@@ -95,7 +103,7 @@ def _codes_tile(  # type: ignore[no-untyped-def]
         call_shared(builder, name, arguments[3:], emit_body)
         return context.get_dummy_value()
 
-    return types.void(level, flips, bits, *[types.int64] * 17), emit
+    return types.void(level, flips, bits, *[types.int64] * 20), emit
 
 
 sums_tile: Any = intrinsic(prefer_literal=True)(_sums_tile)
@@ -109,4 +117,5 @@ codes_tile: Any = intrinsic(prefer_literal=True)(_codes_tile)
 
 Needs `intvit.kernels.codes_ir.fits_high_half`; `multiplier` holds one s32 for every column of the panel. `ahead` is where
 the part of the next panel starts that this tile fetches, `beside` the same of another product, `beside_stride` bytes a step.
+It also fetches the first line of its rows from `partner` on, and the one that starts `last_line` bytes later.
 """

@@ -27,7 +27,7 @@ def sums_tile(level, x, row, rows, column, width, packed, depth, bias, out):
 def codes_tile(level, x, row, rows, column, width, packed, depth, bias, out, multiplier, shift, zero_point, low, high):
     y = out[:, column:]
     numbers = (shift, zero_point, low, high)
-    code_tile(level, x, row, rows, column, width, packed, depth, bias, x[:0], 0, multiplier, *numbers, y, row)
+    code_tile(level, x, row, rows, column, width, packed, depth, bias, x[:0], 0, out, row, multiplier, *numbers, y, row)
 
 
 def product(level, x, weight, bias):
