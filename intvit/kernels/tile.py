@@ -138,8 +138,8 @@ def code_tile(*arguments: Any) -> None:
     """Compute a tile as `dot_tile` does, rescale it in registers and store its codes into the first columns of `y`, at `y_row`.
 
     Meanwhile, each tile of a panel fetches a part of the next one, row `tile` of `beside`, u8 [.., ..], and its own columns of
-    `partner` [.., ..], from row `partner_row` on, whole ones where elements have up to 16 bits. Only for `y` of at most 32 bits,
-    and where `intvit.kernels.codes_ir.fits_high_half` holds.
+    `partner` [.., ..], from row `partner_row` on (of elements beyond 16 bits, those in its first and last cache line). Only for
+    `y` of at most 32 bits, and where `intvit.kernels.codes_ir.fits_high_half` holds.
     """
     raise NotImplementedError("only kernels call this")
 

@@ -11,6 +11,7 @@ from intvit.ops.gelu_shift import GeluShift
 from intvit.ops.gelu_table import GeluTable
 from intvit.ops.layer_norm import LayerNorm
 from intvit.ops.layer_norm_newton import LayerNormNewton
+from intvit.ops.layer_norm_words import LayerNormWords
 from intvit.ops.linear import Linear
 from intvit.ops.matmul import MatMul
 from intvit.ops.mean import Mean
@@ -43,6 +44,7 @@ OPS: dict[str, type[Op]] = {
         GeluTable,
         LayerNorm,
         LayerNormNewton,
+        LayerNormWords,
         Linear,
         MatMul,
         Mean,
@@ -77,6 +79,7 @@ __all__ = [
     "GeluTable",
     "LayerNorm",
     "LayerNormNewton",
+    "LayerNormWords",
     "Linear",
     "MatMul",
     "Mean",

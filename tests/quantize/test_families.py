@@ -30,6 +30,7 @@ FAMILIES = {
     "quartic, 8 bits": ({"gelu": "quartic", "gelu_input_bits": 8}, GeluErf, S8),
     "fitted": ({"gelu": "quartic-fitted"}, GeluErf, S16),
     "newton": ({"layer_norm": "newton"}, LayerNormNewton, S16),
+    "exact": ({"layer_norm": "exact"}, LayerNorm, S16),
 }
 
 
