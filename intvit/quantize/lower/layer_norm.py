@@ -6,9 +6,10 @@ import functools
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from intvit.ir import Op
 from intvit.numerics import S16, S32, S64, IntType, common_shift
@@ -21,6 +22,11 @@ from intvit.quantize.lower.context import Context, Lowered
 from intvit.quantize.lower.linear import output_encoding
 from intvit.quantize.lower.two_scale import narrow_layer_norm_input, outlier_output_encoding
 from intvit.quantize.recipe import find_choice
+
+Array = NDArray[Any]
+
+LEAST_MULTIPLIER = 1 << 9
+"""Half the channels of a `LayerNormWords` have multipliers of this size or more: they are right to 2^-10."""
 
 
 class Form(NamedTuple):
@@ -41,32 +47,58 @@ class Form(NamedTuple):
     bias_bits: int = 59
     reach: int = 1
 
+    def numbers(self, gains: Array, offsets: Array) -> tuple[Array, Array, int]:
+        """Return multipliers and biases [C], and their shift.
 
-def exact(node: FloatNode, source: Lowered, channels: int, _to: IntType) -> Form:
+        Args:
+            gains: codes for a normalized value of one [C].
+            offsets: codes of a normalized value of zero [C].
+        """
+        room = self.bias_bits - int(np.ceil(np.log2(max(np.abs(offsets).max() + 1, self.reach))))
+        multipliers, shift = common_shift([Fraction(float(g)) * self.unit for g in gains], self.multiplier.bits - 1, room)
+        bias = [round(Fraction(float(o)) * (1 << shift)) for o in offsets]
+        return np.array(multipliers, self.multiplier.dtype), np.array(bias, self.bias.dtype), shift
+
+
+class Site(NamedTuple):
+    """A LayerNorm: its node, what it reads, the type of its output, and the `gains` and `offsets` of `Form.numbers`."""
+
+    node: FloatNode
+    source: Lowered
+    to: IntType
+    gains: Array
+    offsets: Array
+
+    @property
+    def epsilon(self) -> int:
+        """The float epsilon at the scale of C^2 times the variance."""
+        step = float(self.source.encoding.scale.reshape(-1)[0])
+        return max(1, round(float(self.node.attributes.get("epsilon", 1e-5)) * (len(self.gains) / step) ** 2))
+
+
+def exact(site: Site) -> Form:
     """Return the form of `LayerNorm`."""
-    return Form(Fraction(1, 1 << FRACTION_BITS), functools.partial(LayerNorm, epsilon=_epsilon(node, source, channels)))
+    return Form(Fraction(1, 1 << FRACTION_BITS), functools.partial(LayerNorm, epsilon=site.epsilon))
 
 
-def newton(_node: FloatNode, _source: Lowered, channels: int, _to: IntType) -> Form:
+def newton(site: Site) -> Form:
     """Return the form of `LayerNormNewton`, which has no epsilon."""
-    return Form(Fraction(math.sqrt(channels)) / (1 << VALUE_BITS), LayerNormNewton)
+    return Form(Fraction(math.sqrt(len(site.gains))) / (1 << VALUE_BITS), LayerNormNewton)
 
 
-def words(node: FloatNode, source: Lowered, channels: int, to: IntType) -> Form:
-    """Return the form of `LayerNormWords`, or of `LayerNorm` where codes don't fit words."""
-    if source.encoding.dtype.high > S16.high or to.bits > 16:
-        return exact(node, source, channels, to)
-    bits = most_fraction_bits(channels)
-    make = functools.partial(LayerNormWords, epsilon=_epsilon(node, source, channels), fraction_bits=bits)
-    return Form(Fraction(1, 1 << bits), make, S16, S32, 29, 1 << (to.bits - 1))
+def words(site: Site) -> Form:
+    """Return the form of `LayerNormWords`, or of `LayerNorm` where codes or multipliers don't fit words."""
+    bits = most_fraction_bits(len(site.gains))
+    make = functools.partial(LayerNormWords, epsilon=site.epsilon, fraction_bits=bits)
+    form = Form(Fraction(1, 1 << bits), make, S16, S32, 29, 1 << (site.to.bits - 1))
+    as_codes = site.source.encoding.dtype.high <= S16.high and site.to.bits <= 16
+    as_numbers = np.abs(site.gains).max() < 1 << (bits + 12) and np.abs(site.offsets).max() < 1 << 26
+    if as_codes and as_numbers and np.median(np.abs(form.numbers(site.gains, site.offsets)[0])) >= LEAST_MULTIPLIER:
+        return form
+    return exact(site)
 
 
-def _epsilon(node: FloatNode, source: Lowered, channels: int) -> int:
-    step = float(source.encoding.scale.reshape(-1)[0])
-    return max(1, round(float(node.attributes.get("epsilon", 1e-5)) * (channels / step) ** 2))
-
-
-LAYER_NORMS: dict[str, Callable[[FloatNode, Lowered, int, IntType], Form]] = {"exact": exact, "newton": newton, "words": words}
+LAYER_NORMS: dict[str, Callable[[Site], Form]] = {"exact": exact, "newton": newton, "words": words}
 """What `Recipe.layer_norm` may say."""
 
 
@@ -81,15 +113,13 @@ def lower_layer_norm(context: Context, node: FloatNode) -> None:
     encoding = outliers or output_encoding(context, node.output, len(context.graph.shapes[node.output]))
     scale = np.broadcast_to(encoding.scale.reshape(-1), (channels,))
     zero_point = np.broadcast_to(encoding.zero_point.reshape(-1), (channels,))
-    offset = beta / scale + zero_point
-    form = find_choice(LAYER_NORMS, "layer_norm", context.recipe.layer_norm)(node, source, channels, encoding.dtype)
-    room = form.bias_bits - int(np.ceil(np.log2(max(np.abs(offset).max() + 1, form.reach))))
-    multipliers, shift = common_shift([Fraction(float(g)) * form.unit for g in gamma / scale], form.multiplier.bits - 1, room)
-    bias = [round(Fraction(float(o)) * (1 << shift)) for o in offset]
+    site = Site(node, source, encoding.dtype, gamma / scale, beta / scale + zero_point)
+    form = find_choice(LAYER_NORMS, "layer_norm", context.recipe.layer_norm)(site)
+    multipliers, bias, shift = form.numbers(site.gains, site.offsets)
     op = form.make(to=encoding.dtype, low=encoding.low, high=encoding.high, shift=shift)
     inputs = (
         source.name,
-        context.builder.constant(f"{node.name}.multiplier", np.array(multipliers, form.multiplier.dtype)),
-        context.builder.constant(f"{node.name}.bias", np.array(bias, form.bias.dtype)),
+        context.builder.constant(f"{node.name}.multiplier", multipliers),
+        context.builder.constant(f"{node.name}.bias", bias),
     )
     context.set(node.output, context.emit(node.name, op, *inputs), encoding)
