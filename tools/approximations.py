@@ -44,7 +44,6 @@ from intvit.ops import (
     GeluTable,
     LayerNorm,
     LayerNormNewton,
-    LayerNormWords,
     Shiftmax,
     SoftmaxBit,
     SoftmaxIBert,
@@ -60,7 +59,6 @@ from intvit.ops.gelu_polynomial import DEGREE_8
 from intvit.ops.gelu_shift import SIGMOID_BITS
 from intvit.ops.layer_norm import FRACTION_BITS
 from intvit.ops.layer_norm_newton import VALUE_BITS as NEWTON_BITS
-from intvit.ops.layer_norm_words import most_fraction_bits
 from intvit.ops.softmax_exp import TOP
 from intvit.ops.softmax_octave import STEPS, octave
 from intvit.ops.two_scale import decode
@@ -232,14 +230,6 @@ def layer_norm(setting: Setting) -> Made:
     return Made(LayerNorm(**UNSCALED, epsilon=setting.epsilon), unit_affine(setting), 2.0**-FRACTION_BITS)
 
 
-def layer_norm_words(setting: Setting) -> Made:
-    """Make `LayerNormWords` that gives the normalized value itself."""
-    bits = most_fraction_bits(setting.channels)
-    op = LayerNormWords(to=S16, low=S16.low, high=S16.high, epsilon=setting.epsilon, fraction_bits=bits, shift=SHIFT)
-    multiplier, bias = unit_affine(setting)
-    return Made(op, (multiplier.astype(np.int16), bias.astype(np.int32)), 2.0**-bits)
-
-
 def layer_norm_newton(setting: Setting) -> Made:
     """Make `LayerNormNewton` that gives the normalized value itself."""
     return Made(LayerNormNewton(**UNSCALED), unit_affine(setting), math.sqrt(setting.channels) / (1 << NEWTON_BITS))
@@ -330,11 +320,6 @@ APPROXIMATIONS: tuple[Approximation, ...] = (
     Approximation(
         LayerNorm, "LayerNorm", LAYER_NORM, layer_norm,
         CHANNELS_SWEPT, (channels(192),), "20 fraction bits", "exact integer square root, one reciprocal of 31 bits a row",
-    ),
-    Approximation(
-        LayerNormWords, "LayerNormWords", LAYER_NORM, layer_norm_words, CHANNELS_SWEPT, (channels(192),),
-        "as many fraction bits as fit 16 bits (12, 11, 10 for 48, 192, 768 channels)",
-        "the same root and reciprocal, cut to 14 bits for products of words",
     ),
     Approximation(
         LayerNormNewton, "LayerNormNewton", LAYER_NORM, layer_norm_newton, NEWTON_SWEPT, (NEWTON_SWEPT[2],), "30 fraction bits",

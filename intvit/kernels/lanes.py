@@ -152,27 +152,15 @@ join_fours = _merge(_both, lambda n: [4 * (i // 8) + i % 4 + n * (i // 4 & 1) fo
 def saturate_fours(_typing: Any, a: Any, b: Any) -> Any:
     """Return s32 lanes as s16, the nearest that fits, in the order of `join_fours`."""
     kind = VectorType(types.int16, 2 * a.lanes)
-    return kind(a, b), lambda _context, builder, _signature, arguments: _saturate_fours(builder, kind, arguments)
-
-
-@vector_function
-def saturate_pairs(_typing: Any, a: Any, b: Any) -> Any:
-    """Return s32 lanes as s16, the nearest that fits, in the order of `join`: alternating."""
-    kind = VectorType(types.int16, 2 * a.lanes)
 
     def emit(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        fours = _saturate_fours(builder, kind, arguments)
-        return shuffle(builder, fours, fours, [i & ~7 | (i & 7) // 2 + 4 * (i & 1) for i in range(kind.lanes)])
+        bits = native_bits()
+        if bits and 32 * a.lanes % bits == 0:
+            return call_in_pieces(builder, PACK[bits][I16], kind.llvm, arguments)
+        x, y = (saturate(builder, v, kind.llvm.element) for v in arguments)
+        return shuffle(builder, x, y, [4 * (i // 8) + i % 4 + a.lanes * (i // 4 & 1) for i in range(kind.lanes)])
 
     return kind(a, b), emit
-
-
-def _saturate_fours(builder: Any, kind: VectorType, arguments: Any) -> Any:
-    bits = native_bits()
-    if bits and 16 * kind.lanes % bits == 0:
-        return call_in_pieces(builder, PACK[bits][I16], kind.llvm, arguments)
-    x, y = (saturate(builder, v, kind.llvm.element) for v in arguments)
-    return shuffle(builder, x, y, [4 * (i // 8) + i % 4 + kind.lanes // 2 * (i // 4 & 1) for i in range(kind.lanes)])
 
 
 @vector_function

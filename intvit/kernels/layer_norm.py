@@ -16,6 +16,7 @@ from intvit.kernels.lanes import even, low, odd, pair_dot
 from intvit.kernels.roots import divide, inverse_root, square_root
 from intvit.kernels.store_codes import clipped, middle_of
 from intvit.kernels.vector import (
+    LANES_16,
     LANES_32,
     LANES_64,
     WIDE,
@@ -34,18 +35,20 @@ FRACTION_BITS = 20
 """Fraction bits of the normalized value, as in `intvit.ops.layer_norm`."""
 SCALES = 3
 """Numbers of a row that are kept between the passes: its sum, reciprocal and shift."""
-HALF, QUARTER = WIDE // 2, WIDE // 4
+HALF = WIDE // 2
 
 
 def affine_numbers(multiplier: Array, bias: Array) -> tuple[Array, Array]:
-    """Return s64 multipliers and biases [C] as `layer_norm` reads them."""
-    return apart(multiplier.astype(np.int64)), apart(bias.astype(np.int64))
+    """Return s64 multipliers and biases [C] as `layer_norm` reads them: [C padded to whole vectors of WIDE].
 
+    Of each WIDE numbers, those of the even channels come before those of the odd ones.
+    """
 
-def apart(numbers: Array) -> Array:
-    """Return numbers of channels [C], padded to whole WIDE: of each WIDE, those of the even channels come first."""
-    padded = np.pad(numbers, (0, -len(numbers) % WIDE))
-    return aligned_copy(padded.reshape(-1, HALF, 2).swapaxes(1, 2).reshape(-1))
+    def apart(numbers: Array) -> Array:
+        padded = np.pad(numbers.astype(np.int64), (0, -len(numbers) % WIDE))
+        return aligned_copy(padded.reshape(-1, HALF, 2).swapaxes(1, 2).reshape(-1))
+
+    return apart(multiplier), apart(bias)
 
 
 @kernel(scratch=("scales",))
@@ -80,19 +83,13 @@ def layer_norm(
 @device
 def find_scales(scales: Array) -> None:
     """Turn variances into reciprocals of lifted standard deviations, and the shifts that follow their product."""
-    reciprocal, lift = reciprocals(load_whole(scales[1], 0, LANES_64))
-    store(scales[1], 0, reciprocal)
-    store(scales[2], 0, (61 - FRACTION_BITS) - lift)
-
-
-@device
-def reciprocals(variance: Scalar) -> tuple[Scalar, Scalar]:
-    """Return R and h of `intvit.ops.LayerNorm` for eight V, all s64 lanes."""
+    variance = load_whole(scales[1], 0, LANES_64)
     lift = (leading_zeros(variance) - 2) >> 1
     lifted = variance << (lift + lift)
     inverse = inverse_root(lifted)
     root = square_root(lifted, inverse)
-    return divide(vector(np.int64, LANES_64, (1 << 61) - 1), root, inverse), lift
+    store(scales[1], 0, divide(vector(np.int64, LANES_64, (1 << 61) - 1), root, inverse))
+    store(scales[2], 0, (61 - FRACTION_BITS) - lift)
 
 
 @device
@@ -128,13 +125,13 @@ def moments(row: Array) -> tuple[Scalar, Scalar]:
 @overload(moments)
 def _moments(row: Any) -> Callable[..., Any]:
     def of_16_bits(row: Any) -> Any:
-        total, lower, upper = vector(np.int32, HALF, 0), vector(np.uint64, QUARTER, 0), vector(np.uint64, QUARTER, 0)
-        tail = len(row) & (WIDE - 1)
-        for c in range(0, len(row) - tail, WIDE):
-            sums, squares = pair_sums(load_whole(row, c, WIDE))
+        total, lower, upper = vector(np.int32, LANES_32, 0), vector(np.uint64, LANES_64, 0), vector(np.uint64, LANES_64, 0)
+        tail = len(row) & (LANES_16 - 1)
+        for c in range(0, len(row) - tail, LANES_16):
+            sums, squares = pair_sums(load_whole(row, c, LANES_16))
             total, lower, upper = total + sums, lower + even(squares), upper + odd(squares)
         if tail:
-            sums, squares = pair_sums(load(row, len(row) - tail, WIDE, 0))
+            sums, squares = pair_sums(load(row, len(row) - tail, LANES_16, 0))
             total, lower, upper = total + sums, lower + even(squares), upper + odd(squares)
         return sum_lanes(even(total) + odd(total)), np.int64(sum_lanes(lower + upper))
 
@@ -154,4 +151,4 @@ def _moments(row: Any) -> Callable[..., Any]:
 def pair_sums(x: Scalar) -> tuple[Scalar, Scalar]:
     """Return the sums and the sums of squares of each two neighbours, of at most 16 bits."""
     v = cast(x, np.int16)
-    return pair_dot(v, vector(np.int16, WIDE, 1)), cast(pair_dot(v, v), np.uint32)
+    return pair_dot(v, vector(np.int16, LANES_16, 1)), cast(pair_dot(v, v), np.uint32)

@@ -35,33 +35,16 @@ def store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, hi
 
 @overload(store_fours)
 def _store_fours(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> Callable[..., None]:
-    def narrow(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
-        store_words(y, c, saturate_fours(first, last), middle, low, high)
+    def as_bytes(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
+        store(y, c, smaller(larger(saturate_bytes(saturate_fours(first, last)), low - middle), high - middle) + middle)
+
+    def as_words(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
+        store(y, c, smaller(larger(saturate_fours(first, last), low - middle), high - middle) + middle)
 
     def whole(y: Any, c: Any, first: Any, last: Any, middle: Any, low: Any, high: Any) -> None:
         store(y, c, smaller(larger(join_fours(first, last), low), high))
 
-    return narrow if y.dtype.bitwidth <= 16 else whole
-
-
-def store_words(y: Any, c: Any, words: Any, middle: Any, low: Any, high: Any) -> None:
-    """Write clipped codes to y, of 8 or 16 bits [C], from column c on.
-
-    Arguments:
-        words: s16 lanes, the codes less `middle`; middle, low, high: as in `store_fours`.
-    """
-    raise NotImplementedError("only kernels call this")
-
-
-@overload(store_words)
-def _store_words(y: Any, c: Any, words: Any, middle: Any, low: Any, high: Any) -> Callable[..., None]:
-    def as_bytes(y: Any, c: Any, words: Any, middle: Any, low: Any, high: Any) -> None:
-        store(y, c, smaller(larger(saturate_bytes(words), low - middle), high - middle) + middle)
-
-    def as_words(y: Any, c: Any, words: Any, middle: Any, low: Any, high: Any) -> None:
-        store(y, c, smaller(larger(words, low - middle), high - middle) + middle)
-
-    return as_bytes if y.dtype.bitwidth == 8 else as_words
+    return {8: as_bytes, 16: as_words}.get(y.dtype.bitwidth, whole)
 
 
 def clipped(y: Any, codes: Any, middle: Any, low: Any, high: Any) -> Any:

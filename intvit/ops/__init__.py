@@ -11,7 +11,6 @@ from intvit.ops.gelu_shift import GeluShift
 from intvit.ops.gelu_table import GeluTable
 from intvit.ops.layer_norm import LayerNorm
 from intvit.ops.layer_norm_newton import LayerNormNewton
-from intvit.ops.layer_norm_words import LayerNormWords
 from intvit.ops.linear import Linear
 from intvit.ops.matmul import MatMul
 from intvit.ops.mean import Mean
@@ -44,7 +43,6 @@ OPS: dict[str, type[Op]] = {
         GeluTable,
         LayerNorm,
         LayerNormNewton,
-        LayerNormWords,
         Linear,
         MatMul,
         Mean,
@@ -79,7 +77,6 @@ __all__ = [
     "GeluTable",
     "LayerNorm",
     "LayerNormNewton",
-    "LayerNormWords",
     "Linear",
     "MatMul",
     "Mean",

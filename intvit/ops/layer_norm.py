@@ -47,34 +47,6 @@ def _isqrt_body(x: str, y: str) -> str:
     )
 
 
-SUMS_BODY = (
-    body.cast("x", body.INT64, "x_wide")
-    + "last = Constant <value_ints = [-1]> ()\n"
-    + "dims = Shape <start = -1> (x)\n"
-    + "s1 = ReduceSum <keepdims = 1> (x_wide, last)\n"
-    + "squares = Mul (x_wide, x_wide)\ns2 = ReduceSum <keepdims = 1> (squares, last)\n"
-)
-"""The number of channels `dims`, the sum and the sum of squares."""
-
-RECIPROCAL_BODY = (
-    "cs2 = Mul (s2, dims)\ns1s1 = Mul (s1, s1)\nspread = Sub (cs2, s1s1)\n"
-    + body.attribute("epsilon")
-    + "v = Add (spread, epsilon)\n"
-    + f"powers = Constant <value_ints = [{', '.join(str(1 << i) for i in range(62))}]> ()\n"
-    + "reached = GreaterOrEqual (v, powers)\nreached_wide = Cast <to = 7> (reached)\n"
-    + "length = ReduceSum <keepdims = 1> (reached_wide, last)\n"
-    + body.constant("top", 62)
-    + body.constant("two", 2)
-    + "room = Sub (top, length)\nh = Div (room, two)\nhh = Mul (h, two)\n"
-    + body.power_of_two("hh", "lift")
-    + "v_lifted = Mul (v, lift)\n"
-    + _isqrt_body("v_lifted", "r")
-    + body.constant("numerator", (1 << 61) - 1)
-    + "reciprocal = Div (numerator, r)\n"
-)
-"""From the sums to the shift `h` and the `reciprocal` of the lifted standard deviation."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class LayerNorm(RequantizingOp):
     """Normalize the last axis, then scale and shift each channel.
@@ -92,10 +64,26 @@ class LayerNorm(RequantizingOp):
 
     input_names: ClassVar[tuple[str, ...]] = ("x", "multiplier", "bias")
     body: ClassVar[str] = (
-        SUMS_BODY
+        body.cast("x", body.INT64, "x_wide")
+        + "last = Constant <value_ints = [-1]> ()\n"
+        + "dims = Shape <start = -1> (x)\n"
+        + "s1 = ReduceSum <keepdims = 1> (x_wide, last)\n"
+        + "squares = Mul (x_wide, x_wide)\ns2 = ReduceSum <keepdims = 1> (squares, last)\n"
         + "cx = Mul (x_wide, dims)\nd = Sub (cx, s1)\n"
-        + RECIPROCAL_BODY
-        + "product = Mul (d, reciprocal)\n"
+        + "cs2 = Mul (s2, dims)\ns1s1 = Mul (s1, s1)\nspread = Sub (cs2, s1s1)\n"
+        + body.attribute("epsilon")
+        + "v = Add (spread, epsilon)\n"
+        + f"powers = Constant <value_ints = [{', '.join(str(1 << i) for i in range(62))}]> ()\n"
+        + "reached = GreaterOrEqual (v, powers)\nreached_wide = Cast <to = 7> (reached)\n"
+        + "length = ReduceSum <keepdims = 1> (reached_wide, last)\n"
+        + body.constant("top", 62)
+        + body.constant("two", 2)
+        + "room = Sub (top, length)\nh = Div (room, two)\nhh = Mul (h, two)\n"
+        + body.power_of_two("hh", "lift")
+        + "v_lifted = Mul (v, lift)\n"
+        + _isqrt_body("v_lifted", "r")
+        + body.constant("numerator", (1 << 61) - 1)
+        + "reciprocal = Div (numerator, r)\nproduct = Mul (d, reciprocal)\n"
         + body.constant("point", 61 - FRACTION_BITS)
         + "z_shift = Sub (point, h)\n"
         + body.shift_right("product", "z_shift", "z")
@@ -113,7 +101,8 @@ class LayerNorm(RequantizingOp):
         c = x.type.shape[-1]
         width = x.interval.high - x.interval.low
         d = Interval(-width * (c - 1), width * (c - 1))
-        v = variance(x, self.epsilon)
+        # Popoviciu: C s2 - s1^2 <= (C width / 2)^2
+        v = Interval(self.epsilon, self.epsilon + (c * width) ** 2 // 4)
         # |d_i| <= sqrt(C - 1) sqrt(C s2 - s1^2); the reciprocal adds less than 2^-29 of that
         limit = (int(isqrt_ceil(c)) << FRACTION_BITS) + (1 << FRACTION_BITS)
         z = Interval(-limit, limit)
@@ -121,7 +110,8 @@ class LayerNorm(RequantizingOp):
         y, affine = affine_bounds(self, self.shift, z, multiplier, bias)
         claims = (
             Bound("centred", d, S32),
-            *variance_bounds(x, v),
+            Bound("sum of squares", (x.interval.square() * c * c) | v, S63),
+            Bound("variance", v, S63),
             Bound("normalized", z, S32),
             Bound("reciprocal product", product, S63),
             affine,
@@ -130,30 +120,14 @@ class LayerNorm(RequantizingOp):
 
     def reference(self, *inputs: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         x, multiplier, bias = (v.astype(np.int64) for v in inputs)
-        s1, h, reciprocal = row_numbers(x, self.epsilon)
-        z = ((x.shape[-1] * x - s1) * reciprocal) >> (61 - FRACTION_BITS - h)
+        c = x.shape[-1]
+        s1 = x.sum(-1, keepdims=True)
+        d = c * x - s1
+        v = c * (x * x).sum(-1, keepdims=True) - s1 * s1 + self.epsilon
+        h = (62 - bit_length(v)) // 2
+        reciprocal = ((1 << 61) - 1) // isqrt(v << (2 * h))
+        z = (d * reciprocal) >> (61 - FRACTION_BITS - h)
         return (self.finish((z * multiplier + bias + (1 << (self.shift - 1))) >> self.shift),)
-
-
-def variance(x: Operand, epsilon: int) -> Interval:
-    """Return the interval of V."""
-    width = x.interval.high - x.interval.low
-    # Popoviciu: C s2 - s1^2 <= (C width / 2)^2
-    return Interval(epsilon, epsilon + (x.type.shape[-1] * width) ** 2 // 4)
-
-
-def variance_bounds(x: Operand, v: Interval) -> tuple[Bound, Bound]:
-    """Return the claims that V and what it is made of fit 63 bits."""
-    squares = x.interval.square() * x.type.shape[-1] ** 2
-    return Bound("sum of squares", squares | v, S63), Bound("variance", v, S63)
-
-
-def row_numbers(x: NDArray[np.int64], epsilon: int) -> tuple[NDArray[np.int64], ...]:
-    """Return s1, h and R of every row of int64 `x`, each int64 `[..., 1]`."""
-    s1 = x.sum(-1, keepdims=True)
-    v = x.shape[-1] * (x * x).sum(-1, keepdims=True) - s1 * s1 + epsilon
-    h = (62 - bit_length(v)) // 2
-    return s1, h, ((1 << 61) - 1) // isqrt(v << (2 * h))
 
 
 def infer_affine(op: RequantizingOp, shift: int, inputs: Sequence[TensorType]) -> tuple[TensorType, ...]:

@@ -61,8 +61,7 @@ class Recipe:
             (I-ViT's ShiftGELU), `i-bert` (i-GELU), `quartic` (IPTQ-ViT's Poly-GELU) or `quartic-fitted` (the same with
             constants fitted to the calibrated inputs); or `unified`, chosen for each node.
         gelu_input_bits: 8 or 16 bits of what `i-bert` and the quartics read; `shift` always reads 8, the others 16.
-        layer_norm: `words` (normalized values of 16 bits, where input and output have no more), `exact`, or `newton` (I-ViT's
-            I-LayerNorm).
+        layer_norm: `exact`, or `newton` (I-ViT's I-LayerNorm).
         norm: spread of LayerNorm outputs (RepQ-ViT's reparameterisation at strength 1, arXiv 2212.08254).
         norm_candidates: other spreads of LayerNorm outputs; each site takes the one with the least error of the layers
             behind it, whose weights suffer from strong ones.
@@ -105,7 +104,7 @@ class Recipe:
     softmax: str = "octave"
     gelu: str = "byte-table"
     gelu_input_bits: int = 16
-    layer_norm: str = "words"
+    layer_norm: str = "exact"
     norm: Spread = Spread(1.0, 1.0)
     norm_candidates: tuple[Spread, ...] = ()
     few_rows: Spread = Spread(0.25, 1.25)

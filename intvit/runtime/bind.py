@@ -18,7 +18,6 @@ from intvit.kernels.gelu_shift import CODES, gelu_shift
 from intvit.kernels.jit import Step
 from intvit.kernels.layer_norm import SCALES, affine_numbers, layer_norm
 from intvit.kernels.layer_norm_newton import layer_norm_newton
-from intvit.kernels.layer_norm_words import layer_norm_words, word_numbers
 from intvit.kernels.matmul import matmul
 from intvit.kernels.mean import mean
 from intvit.kernels.requantize import requantize
@@ -112,19 +111,6 @@ def _layer_norm(op: ops.LayerNorm, at: Context) -> Prepared:
     return Prepared((0,), bind, (((SCALES, LANES_64), np.int64),), constants=(multiplier, bias))
 
 
-def _layer_norm_words(op: ops.LayerNormWords, at: Context) -> Prepared:
-    zero_point, low, high = output_range(op)
-    middle = 0 if op.to.signed or high <= op.to.high // 2 else op.to.high // 2 + 1
-    multiplier, bias = word_numbers(at.value(1), at.value(2), op.shift, zero_point - middle)
-    numbers = op.epsilon, op.fraction_bits, op.shift, middle, low, high
-
-    def bind(inputs: Sequence[Array], outputs: Sequence[Array], scratch: Sequence[Array]) -> Step:
-        x, y = as_rows(inputs[0]), as_bits(as_rows(outputs[0]))
-        return layer_norm_words.bind(x, multiplier, bias, *numbers, *scratch, y, grains=len(y))
-
-    return Prepared((0,), bind, (((SCALES, LANES_64), np.int64),), constants=(multiplier, bias))
-
-
 def _layer_norm_newton(op: ops.LayerNormNewton, at: Context) -> Prepared:
     multiplier, bias = at.constant(1), at.constant(2)
 
@@ -178,7 +164,6 @@ BINDERS: dict[type[Any], Callable[[Any, Context], Prepared]] = {
     ops.GeluTable: prepare_gelu,
     ops.LayerNorm: _layer_norm,
     ops.LayerNormNewton: _layer_norm_newton,
-    ops.LayerNormWords: _layer_norm_words,
     ops.Linear: prepare_linear,
     ops.MatMul: _matmul,
     ops.Mean: _mean,

@@ -13,7 +13,6 @@ from intvit import ops
 from intvit.ir import Graph, Node, Op, TensorType
 from intvit.numerics import S8, S16, S32, U8, Dyadic, IntType
 from intvit.ops.gelu_polynomial import DEGREE_8
-from intvit.ops.layer_norm_words import most_fraction_bits
 from intvit.ops.softmax_exp import TOP
 from intvit.ops.softmax_octave import PRODUCT_SHIFT, octave
 from intvit.ops.softmax_polynomial import CUBIC
@@ -137,11 +136,9 @@ class _Builder:
         return self.add(ops.Linear(shift=dyadic.shift, to=to, low=low, high=high), x, *names)
 
     def layer_norm(self, x: str, to: IntType = U8) -> str:
-        multiplier = self.rng.integers(-(1 << 14), 1 << 14, self.shape.channels).astype(np.int16)
-        bits = most_fraction_bits(self.shape.channels)
-        shift, zero_point = bits + 8, 0 if to.signed else 128
-        bias = self.rng.integers(-4 << shift, 4 << shift, self.shape.channels).astype(np.int32)
-        op = ops.LayerNormWords(epsilon=1000, fraction_bits=bits, shift=shift, zero_point=zero_point, **_all_of(to))
+        multiplier = self.rng.integers(-(1 << 20), 1 << 20, self.shape.channels).astype(np.int32)
+        bias = self.rng.integers(-(1 << 36), 1 << 36, self.shape.channels)
+        op = ops.LayerNorm(epsilon=1000, shift=34, zero_point=0 if to.signed else 128, **_all_of(to))
         return self.add(op, x, self.constant(multiplier), self.constant(bias))
 
     def residual(self, a: str, b: str) -> str:

@@ -13,4 +13,4 @@ def test_all_products_are_in_the_profile():
     nodes = profile_model(model, PIXELS[:1], repeats=2)
     assert sum(node.macs for node in nodes) == macs(model.graph, check_graph(model.graph))
     assert all(node.seconds > 0 for node in nodes)
-    assert {"Linear", "LayerNormWords"} <= {kind for node in nodes for kind in node.kind.split("+")}
+    assert {"Linear", "LayerNorm"} <= {kind for node in nodes for kind in node.kind.split("+")}

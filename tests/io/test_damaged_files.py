@@ -498,7 +498,7 @@ def test_files_that_mean_something_else_to_others_are_refused(name):
 
 OTHER_CODES = {"AppendResiduals", "SoftmaxPolynomialWide", "SoftmaxTwoScale", "TwoScaleDecode", "TwoScaleEncode"}
 OF_PAPERS = {"GeluErf", "GeluShift", "LayerNormNewton", "Shiftmax", "SoftmaxBit", "SoftmaxIBert"} | OTHER_CODES
-UNUSED = OF_PAPERS | {"LayerNormWords", "SoftmaxOctave"}
+UNUSED = OF_PAPERS | {"SoftmaxOctave"}
 """What that model does not use; each has a model of its own in `test_any_number_in_any_attribute`."""
 
 

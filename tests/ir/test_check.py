@@ -129,10 +129,6 @@ def gelu_table(fraction_bits):
     return ops.GeluTable(fraction_bits=fraction_bits, index_shift=0, shift=2, **full(S8))
 
 
-def layer_norm_words(fraction_bits=13, shift=20, to=S8):
-    return ops.LayerNormWords(epsilon=1, fraction_bits=fraction_bits, shift=shift, **full(to))
-
-
 def gelu_shift(unit=9, n=23):
     return ops.GeluShift(unit=unit, n=n, shift=2, **full(S8))
 
@@ -181,12 +177,6 @@ REFUSED = {
     "LayerNorm bias": (ops.LayerNorm(epsilon=1, shift=2, **full(S8)), HALVES, TensorType(S32, (3,)), TensorType(S32, (3,))),
     "LayerNormNewton bias": (ops.LayerNormNewton(shift=2, **full(S8)), HALVES, TensorType(S32, (3,)), S32_1),
     "LayerNormNewton x": (ops.LayerNormNewton(shift=2, **full(S8)), TensorType(S64, (1, 1), 0), S32_1, TensorType(S64, (1,))),
-    "LayerNormWords x": (layer_norm_words(), TensorType(S32, (2, 3), 0), TensorType(S16, (3,)), TensorType(S32, (3,))),
-    "LayerNormWords multiplier": (layer_norm_words(), HALVES, TensorType(S32, (3,)), TensorType(S32, (3,))),
-    "LayerNormWords bias": (layer_norm_words(), HALVES, TensorType(S16, (3,)), TensorType(S64, (3,))),
-    "LayerNormWords fraction": (layer_norm_words(fraction_bits=14), HALVES, TensorType(S16, (3,)), TensorType(S32, (3,))),
-    "LayerNormWords shift": (layer_norm_words(shift=31), HALVES, TensorType(S16, (3,)), TensorType(S32, (3,))),
-    "LayerNormWords to": (layer_norm_words(to=S32), HALVES, TensorType(S16, (3,)), TensorType(S32, (3,))),
     "GeluShift x": (gelu_shift(), HALVES, S32_1),
     "GeluShift unit": (gelu_shift(unit=0), BYTES, S32_1),
     "GeluShift large unit": (gelu_shift(unit=(1 << 20) + 1), BYTES, S32_1),

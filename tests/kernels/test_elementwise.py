@@ -1,7 +1,5 @@
 """The operators that work row by row or element by element, against their references."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from helpers.attention import bump_table
@@ -15,7 +13,6 @@ from intvit.kernels.gelu_polynomial import gelu_polynomial, gelu_steps
 from intvit.kernels.softmax_polynomial import exponential_steps
 from intvit.kernels.softmax_rows import exponential_thresholds, softmax_rows
 from intvit.ops.gelu_polynomial import DEGREE_8
-from intvit.ops.layer_norm_words import most_fraction_bits
 from intvit.ops.softmax_octave import octave
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC
 
@@ -86,22 +83,6 @@ def test_layer_norm(seed, rows, channels, kind, to, shift, epsilon):
     assert_equals_reference(op, [x], [multiplier, bias])
 
 
-@given(SEEDS, st.integers(1, 20), st.one_of(CHANNELS, st.sampled_from([128, 192, 200])),
-       st.sampled_from([np.uint8, np.int8, np.int16]), st.sampled_from([np.uint8, np.int8, np.uint16, np.int16]),
-       st.integers(2, 22), st.sampled_from([1, 7, 10**6, 10**12]))  # fmt: skip
-@QUICK
-def test_layer_norm_words(seed, rows, channels, kind, to, shift, epsilon):
-    rng = np.random.default_rng(seed)
-    x = random_codes(rng, (rows, channels), kind)
-    multiplier, bias = random_codes(rng, channels, np.int16), random_codes(rng, channels, np.int32, -(1 << 29), 1 << 29)
-    numbers = {"fraction_bits": most_fraction_bits(channels), "shift": shift}
-    op = ops.LayerNormWords(epsilon=epsilon, **numbers, **full_range(to, zero_point=11))
-    assume(claims_hold(op, [x], [multiplier, bias]))
-    assert_equals_reference(op, [x], [multiplier, bias])
-    top = op.high // 2
-    assert_equals_reference(replace(op, high=top), [x], [multiplier, bias])
-
-
 @given(SEEDS, ROWS, CHANNELS, st.sampled_from([np.int8, np.int16, np.int32]), st.sampled_from(ALL_TYPES), SHIFTS)
 @QUICK
 def test_layer_norm_newton(seed, rows, channels, kind, to, shift):
@@ -145,14 +126,6 @@ def test_layer_norm_of_every_variance_size(bits):
     assert_equals_reference(op, [x], [np.full(5, 1 << 20, np.int32), np.arange(5) << 34])
 
 
-@pytest.mark.parametrize("bits", range(1, 61))
-def test_layer_norm_words_of_every_variance_size(bits):
-    """Every shift behind the row's factor."""
-    x = np.arange(-2, 3, dtype=np.int16)[None] << min(bits // 2, 13)
-    op = ops.LayerNormWords(epsilon=(1 << bits) - 1, fraction_bits=13, shift=20, **full_range(np.uint8))
-    assert_equals_reference(op, [x], [np.full(5, 1 << 13, np.int16), np.arange(5, dtype=np.int32) << 20])
-
-
 @pytest.mark.parametrize("kind", [np.int8, np.int16])
 @pytest.mark.parametrize("channels", [1, 2, 31, 33, 768, 3000])
 def test_layer_norm_of_extremes(channels, kind):
@@ -162,9 +135,6 @@ def test_layer_norm_of_extremes(channels, kind):
     multiplier = np.full(channels, -(1 << 20), np.int32)
     op = ops.LayerNorm(epsilon=1, shift=38, **full_range(np.int16))
     assert_equals_reference(op, [x], [multiplier, np.arange(channels, dtype=np.int64) << 30])
-    bits = most_fraction_bits(channels)
-    words = ops.LayerNormWords(epsilon=1, fraction_bits=bits, shift=12, **full_range(np.int16))
-    assert_equals_reference(words, [x], [np.full(channels, -(1 << 15), np.int16), np.arange(channels, dtype=np.int32) << 10])
 
 
 POLYNOMIALS = ops.SoftmaxPolynomial, ops.SoftmaxPolynomialWide

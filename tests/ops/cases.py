@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from helpers.attention import bump_table, exp_table
@@ -197,32 +197,6 @@ def softmax_cases(make):
     far = -1024 * i32(0, 1, 2, 3, 4, 5, 6, 7).reshape(1, 1, 8)
     yield make("distance-beyond-32-bits", far, i32(3 << 19), 2, 1)
     yield make("rank-2", scores("r", (4, 6)), i32(9 << 20), 18, 4)
-
-
-def layer_norm_words_cases():
-    def make(name, op, x, multiplier=None, bias=None, batch=1):
-        channels = x.shape[-1]
-        multiplier = np.full(channels, 1 << 14, np.int16) if multiplier is None else multiplier
-        bias = np.zeros(channels, np.int32) if bias is None else bias
-        return case(name, op, {"x": x}, {"multiplier": multiplier, "bias": bias}, batch)
-
-    op = ops.LayerNormWords(epsilon=7, fraction_bits=13, shift=21, zero_point=5, **full(S8))
-    gamma, beta = random("g", (13,), np.int16), random("b", (13,), np.int32, -(1 << 29), 1 << 29)
-    yield make("typical", op, random("x", (3, 5, 13), np.int16), gamma, beta, 3)
-    constant = np.repeat(i32(-32768, 0, 32767, 1).astype(np.int16).reshape(1, 4, 1), 6, axis=2)
-    yield make("constant-rows", op, constant, np.array([0, -1, 1, 32767, -32768, 5], np.int16))
-    one_hot = np.where(np.eye(9, dtype=bool), 32767, -32768).astype(np.int16).reshape(1, 9, 9)
-    yield make("one-hot-rows", op, one_hot, random("h", (9,), np.int16))
-    unit = ops.LayerNormWords(epsilon=1, fraction_bits=13, shift=2, **full(S16))
-    yield make("nearly-constant", unit, np.eye(8, dtype=np.int16).reshape(1, 8, 8), np.full(8, 4, np.int16))
-    yield make("gamma-zero", op, random("z", (1, 3, 4), np.int16), np.zeros(4, np.int16), np.full(4, 3 << 20, np.int32))
-    wide = ops.LayerNormWords(epsilon=1 << 50, fraction_bits=3, shift=13, zero_point=1 << 15, **full(U16))
-    yield make("epsilon-large-u16", wide, random("w", (2, 65), np.int16), batch=2)
-    yield make("one-channel", op, random("o", (1, 5, 1), np.int16))
-    clipped = replace(op, shift=22, to=U8, low=3, high=200)
-    yield make("u8-input-clipped", clipped, random("s", (1, 2, 3, 4), np.uint8))
-    alternating = np.resize(np.array([-32768, 32767], np.int16), (1, 197, 192))
-    yield make("tokens-197", replace(op, fraction_bits=11), alternating)
 
 
 def softmax_polynomial_cases(kind=ops.SoftmaxPolynomial):
@@ -564,7 +538,6 @@ GENERATORS = {
     "GeluTable": gelu_table_cases,
     "LayerNorm": layer_norm_cases,
     "LayerNormNewton": layer_norm_newton_cases,
-    "LayerNormWords": layer_norm_words_cases,
     "Linear": linear_cases,
     "MatMul": matmul_cases,
     "Mean": mean_cases,

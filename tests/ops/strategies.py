@@ -12,7 +12,6 @@ from intvit import ops
 from intvit.ir import certify, check
 from intvit.numerics import S8, S16, S32, U8
 from intvit.ops.gelu_polynomial import DEGREE_8
-from intvit.ops.layer_norm_words import most_fraction_bits
 from intvit.ops.softmax_polynomial import CHORD, CUBIC, QUADRATIC, scaled_cubic
 
 SIZE = st.integers(1, 5)
@@ -103,20 +102,6 @@ def layer_norm_newton(draw):
     constants = {
         "multiplier": multipliers(draw, (width,), signed=True),
         "bias": draw(arrays((width,), np.int64, -limit, limit)),
-    }
-    reach = (1 << draw(st.integers(0, 15))) - 1
-    return legal(case("random", op, {"x": draw(arrays((batch, rows, width), np.int16, -reach, reach))}, constants, batch))
-
-
-@st.composite
-def layer_norm_words(draw):
-    batch, rows, width = draw(BATCH), draw(SIZE), draw(SIZE)
-    numbers = {"fraction_bits": draw(st.integers(0, most_fraction_bits(width))), "shift": draw(st.integers(2, 30))}
-    op = ops.LayerNormWords(epsilon=1 << draw(st.integers(0, 60)), **numbers, **outputs(draw, S8, S16))
-    limit = 1 << draw(st.integers(0, 29))
-    constants = {
-        "multiplier": draw(arrays((width,), np.int16)),
-        "bias": draw(arrays((width,), np.int32, -limit, limit)),
     }
     reach = (1 << draw(st.integers(0, 15))) - 1
     return legal(case("random", op, {"x": draw(arrays((batch, rows, width), np.int16, -reach, reach))}, constants, batch))
@@ -357,7 +342,6 @@ STRATEGIES = {
     "GeluTable": gelu_table(),
     "LayerNorm": layer_norm(),
     "LayerNormNewton": layer_norm_newton(),
-    "LayerNormWords": layer_norm_words(),
     "Linear": linear(),
     "MatMul": matmul(),
     "Mean": mean(),

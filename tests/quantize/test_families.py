@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import onnxruntime
@@ -12,12 +11,11 @@ from intvit.data.preprocess import Preprocess
 from intvit.errors import UsageError
 from intvit.importer import import_onnx
 from intvit.io import model_to_bytes
-from intvit.numerics import S8, S16, S32, U8
-from intvit.ops import GeluErf, GeluShift, LayerNorm, LayerNormNewton, LayerNormWords
+from intvit.numerics import S8, S16
+from intvit.ops import GeluErf, GeluShift, LayerNorm, LayerNormNewton
 from intvit.quantize import Recipe, quantize
 from intvit.quantize.api import normalizer
 from intvit.quantize.calibrate import float_session
-from intvit.quantize.lower.layer_norm import Site, words
 from intvit.quantize.recipe import Spread
 from intvit.runtime.engine import Engine
 from intvit.runtime.reference import run_reference
@@ -32,35 +30,7 @@ FAMILIES = {
     "quartic, 8 bits": ({"gelu": "quartic", "gelu_input_bits": 8}, GeluErf, S8),
     "fitted": ({"gelu": "quartic-fitted"}, GeluErf, S16),
     "newton": ({"layer_norm": "newton"}, LayerNormNewton, S16),
-    "exact": ({"layer_norm": "exact"}, LayerNorm, S16),
 }
-
-
-@pytest.mark.parametrize(
-    ("dtype", "to", "gain", "offset", "kind"),
-    [
-        (S16, U8, 20, 128, LayerNormWords),
-        (S16, S16, 3000, -9000, LayerNormWords),
-        (S32, U8, 20, 128, LayerNorm),
-        (S16, S32, 20, 128, LayerNorm),
-        (S16, U8, 1e9, 128, LayerNorm),
-        (S16, U8, 0, 0, LayerNorm),
-        (S16, U8, 20, 1e6, LayerNorm),
-        (S16, U8, 20, -1e9, LayerNorm),
-    ],
-)
-def test_words_are_taken_where_they_are_exact_enough(dtype, to, gain, offset, kind):
-    """Of 192 channels, one has an offset, and for 8 bits another gain than the others."""
-    source = SimpleNamespace(encoding=SimpleNamespace(dtype=dtype, scale=np.array([1e-3])))
-    others = min(gain, 3000.0 if to == S16 else 20.0)
-    gains, offsets = np.full(192, others), np.zeros(192)
-    gains[7], offsets[7] = gain, offset
-    form = words(Site(SimpleNamespace(attributes={}), source, to, gains, offsets))
-    multipliers, bias, shift = form.numbers(gains, offsets)
-    assert isinstance(form.make(shift=shift, to=to, low=0, high=9), kind)
-    errors = multipliers / 2.0**shift / float(form.unit) - gains
-    assert np.median(np.abs(errors)) <= others / 1024
-    np.testing.assert_allclose(bias / 2.0**shift, offsets, atol=0.5 / 2**shift)
 
 
 def images(count, seed):

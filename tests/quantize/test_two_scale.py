@@ -119,7 +119,7 @@ def test_what_is_stored_after_softmax_and_gelu_and_before_layer_norm_has_8_bits(
         if isinstance(node.op, ops.GeluTable):
             (reader,) = [other for other in model.graph.nodes if node.outputs[0] in other.inputs]
             assert isinstance(reader.op, ops.TwoScaleEncode)
-        if isinstance(node.op, ops.LayerNormWords):
+        if isinstance(node.op, ops.LayerNorm):
             assert is_narrow(node.inputs[0], types, made)
 
 
@@ -129,7 +129,7 @@ def test_six_bits_reach_every_code():
     two_scale = [node.op for node in model.graph.nodes if isinstance(node.op, ops.TwoScaleEncode | ops.SoftmaxTwoScale)]
     assert {op.bits for op in two_scale} == {6}
     assert {node.op.bits for node in model.graph.nodes if isinstance(node.op, ops.TwoScaleDecode)} == {6}
-    norms = [node.op for node in model.graph.nodes if isinstance(node.op, ops.LayerNormWords)]
+    norms = [node.op for node in model.graph.nodes if isinstance(node.op, ops.LayerNorm)]
     assert {(op.low, op.high) for op in norms} == {(0, 63), (0, 255)}
 
 
